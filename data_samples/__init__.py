@@ -1,0 +1,1 @@
+"""A simulated Finnish retailer's customer data: landing files of every source, and the truth behind them."""

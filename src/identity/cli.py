@@ -1,0 +1,260 @@
+"""`identity …`: one verb per job. Results go to standard output, progress and errors to standard error."""
+
+import datetime as dt
+import json
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from identity import __version__
+from identity.config import Config, load_config
+from identity.errors import ConfigError, IdentityError
+
+app = typer.Typer(
+    help="Identity resolution for a retailer: from traces in tills, loyalty, CRM and web to golden customer ids and consented profiles.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Conf = Annotated[
+    Path, typer.Option("--conf", help="Configuration file, such as conf/local.yaml.", show_default=False)
+]
+Landing = Annotated[
+    Path | None, typer.Option("--landing", help="Landing folder; overrides the configuration.")
+]
+Warehouse = Annotated[
+    Path | None, typer.Option("--warehouse", help="Warehouse folder; overrides the configuration.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object on standard output.")]
+Truth = Annotated[
+    Path | None,
+    typer.Option("--truth", help="Folder with person_of_record.parquet; the result is scored against it."),
+]
+
+
+@app.command("run")
+def run_command(
+    conf: Conf,
+    run_date: Annotated[
+        list[str],
+        typer.Option(
+            "--run-date",
+            help="Run date, yyyy-mm-dd; repeat it to make up for several days.",
+            show_default=False,
+        ),
+    ],
+    landing: Landing = None,
+    warehouse: Warehouse = None,
+    again: Annotated[
+        bool, typer.Option("--again", help="Do everything even if nothing was delivered since.")
+    ] = False,
+    truth: Truth = None,
+    as_json: Json = False,
+) -> None:
+    """Take every delivery up to the run date that was not taken yet, and publish gold."""
+    days = sorted(_date(text) for text in run_date)
+    config = load_config(conf, landing=landing, warehouse=warehouse)
+    console = Console(stderr=True)
+    with _session(config, needs_quality=True) as tables:
+        from identity import summary
+        from identity.pipeline import run_line
+        from identity.run import Run
+
+        key = config.secret()
+        closing: dict[str, Any] = {}
+        for day in days:
+            closing = run_line(Run(config, tables, day, key, console), again=again)
+            if not as_json:
+                summary.show(closing, Console())
+        if truth is not None:
+            closing["evaluation"] = _evaluate(tables, truth, None if as_json else Console())
+    if as_json:
+        print(json.dumps(closing, sort_keys=True))
+
+
+@app.command()
+def stage(
+    name: Annotated[str, typer.Argument(help="ingest, standardise, resolve, profile or publish.")],
+    conf: Conf,
+    run_date: Annotated[str, typer.Option("--run-date", help="Run date, yyyy-mm-dd.", show_default=False)],
+    landing: Landing = None,
+    warehouse: Warehouse = None,
+    as_json: Json = False,
+) -> None:
+    """Do one arrow of the line, as the jobs do: for schedulers that run them apart."""
+    day = _date(run_date)
+    config = load_config(conf, landing=landing, warehouse=warehouse)
+    with _session(config, needs_quality=True) as tables:
+        from identity.pipeline import STAGES, run_stages
+        from identity.run import Run
+
+        if name not in STAGES:
+            raise ConfigError(f"no stage {name}; there are {', '.join(STAGES)}")
+        result = run_stages(Run(config, tables, day, config.secret(), Console(stderr=True)), [name])
+    if as_json:
+        print(json.dumps(result, sort_keys=True))
+
+
+@app.command()
+def evaluate(
+    truth: Annotated[
+        Path, typer.Option("--truth", help="Folder with person_of_record.parquet.", show_default=False)
+    ],
+    warehouse: Annotated[Path, typer.Option("--warehouse", help="Warehouse folder.", show_default=False)],
+    as_json: Json = False,
+) -> None:
+    """Score golden ids against truth: pairwise and B-cubed, deterministic edges alone and whole, by source pair."""
+    with _tables(warehouse) as tables:
+        result = _evaluate(tables, truth, None if as_json else Console())
+    if as_json:
+        print(json.dumps(result, sort_keys=True))
+
+
+@app.command()
+def train(
+    conf: Conf,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="Model file to write; by default the one the configuration names."),
+    ] = None,
+    warehouse: Warehouse = None,
+) -> None:
+    """Learn a Splink model from silver, unsupervised; truth is never read."""
+    config = load_config(conf, warehouse=warehouse, need_model=False)
+    target = out or config.matching.model
+    with _session(config, needs_quality=False) as tables:
+        from identity.pipeline import train_model
+
+        facts = train_model(tables, config, target)
+    Console().print(f"{target}: learnt from {facts['records']:,} records", highlight=False)
+
+
+@app.command("validate-config")
+def validate_config(conf: Conf) -> None:
+    """Read the configuration and everything it names; list every fault at once. Needs no Spark."""
+    config = load_config(conf)
+    Console().print(
+        f"{conf}: valid; {len(config.sources)} sources, {len(config.purposes)} purposes, {len(config.namespaces)} namespaces"
+    )
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    print(__version__)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Entry point: an error somebody can mend is one line and an exit code of its own; a bug keeps its traceback."""
+    sys.exit(exit_code_of(lambda: app(arguments, standalone_mode=False)))
+
+
+def exit_code_of(action: Callable[[], Any]) -> int:
+    """Run something and tell how it ended, as an exit code; says on standard error what went wrong."""
+    from click.exceptions import ClickException, Exit
+
+    errors = Console(stderr=True, soft_wrap=True)
+    try:
+        result = action()
+    except IdentityError as error:
+        errors.print(f"[bold red]error[/] {_plain(error)}", highlight=False)
+        return error.exit_code
+    except Exit as ended:
+        return ended.exit_code
+    except ClickException as error:
+        error.show()
+        return ConfigError.exit_code
+    except KeyboardInterrupt:
+        errors.print("stopped")
+        return 130
+    except Exception as error:  # noqa: BLE001 - whatever it is, its text may quote data
+        errors.print("".join(traceback.format_tb(error.__traceback__)), highlight=False, markup=False)
+        errors.print(
+            f"[bold red]bug[/] {_kind(error)}; its text is not shown, for it may quote data", highlight=False
+        )
+        return 1
+    return result if isinstance(result, int) else 0
+
+
+def _plain(error: IdentityError) -> str:
+    return str(error).replace("[", "\\[")
+
+
+def _kind(error: Exception) -> str:
+    condition = getattr(error, "getCondition", lambda: None)()
+    return f"{type(error).__name__} {condition or ''}".strip()
+
+
+def _date(text: str) -> dt.date:
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError:
+        raise ConfigError(f"--run-date {text}: a date is written yyyy-mm-dd") from None
+
+
+@contextmanager
+def _session(config: Config, *, needs_quality: bool) -> Iterator[Any]:
+    """Tables of the configured warehouse; Great Expectations is imported while Java starts."""
+    warm: threading.Thread | None = None
+    if needs_quality:
+        from identity import quality
+
+        warm = threading.Thread(target=quality.warm_up, daemon=True)
+        warm.start()
+    from identity.session import build_session, stop_session
+    from identity.tables import Tables, prepare_warehouse
+
+    prepare_warehouse(config.warehouse)
+    settings = config.spark
+    extra = {"spark.driver.memory": settings.driver_memory, **settings.settings}
+    spark = build_session(profile=settings.profile, master=settings.master, extra=extra)
+    try:
+        if warm is not None:
+            warm.join()
+        yield Tables(spark, config.warehouse)
+    finally:
+        stop_session(spark)
+
+
+@contextmanager
+def _tables(warehouse: Path) -> Iterator[Any]:
+    """Tables of a warehouse that must exist."""
+    if not (warehouse / "id").is_dir():
+        raise ConfigError(f"{warehouse} is no warehouse: it has no id tables; run `identity run` first")
+    from identity.session import build_session, stop_session
+    from identity.tables import Tables
+
+    spark = build_session()
+    try:
+        yield Tables(spark, warehouse)
+    finally:
+        stop_session(spark)
+
+
+def _evaluate(tables: Any, truth: Path, console: Console | None) -> dict[str, Any]:  # noqa: ANN401
+    from identity import evaluation
+
+    known = evaluation.read_truth(truth)
+    members = tables.read("id.golden_member").where("valid_to_on is null")
+    wanted = members.select("source", "source_key", "golden_id", "link_permission").toPandas()
+    edges = (
+        tables.read("id.edge")
+        .select("source_l", "source_key_l", "source_r", "source_key_r", "kind", "fate")
+        .toPandas()
+    )
+    result = evaluation.evaluate(wanted, edges, known)
+    if console is not None:
+        evaluation.show(result, console)
+    return result
+
+
+if __name__ == "__main__":
+    main()

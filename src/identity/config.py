@@ -1,0 +1,334 @@
+"""Configuration: the only reader of `conf/`; frozen, typed, unknown keys refused, all faults listed at once.
+
+`load_config` needs no Spark, so a misspelt key costs a second and not a start. A file may extend another
+(`extends: base.yaml`); mappings merge, everything else replaces. Paths are relative to the file that names them.
+"""
+
+import hashlib
+import os
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from identity.errors import ConfigError, PlatformError
+
+Level = Literal["verified", "identified", "cookie", "mobile"]
+LEVELS: tuple[Level, ...] = ("verified", "identified", "cookie", "mobile")
+CATEGORIES = frozenset({"contact", "demographic", "location", "purchase", "behaviour", "service"})
+
+
+class Frozen(BaseModel):
+    """Base of all configuration: cannot be changed, knows no surplus keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Namespace(Frozen):
+    """A kind of identifier: how strong it is and what it may do."""
+
+    level: Level
+    rank: int = Field(ge=1)
+    links: Literal["always", "with_agreement", "never"]
+    max_persons: int = Field(gt=0)
+    max_per_person: int | None = Field(default=None, gt=0)
+    time_bounded: bool = False
+    blocked: tuple[str, ...] = ()
+
+
+class Purpose(Frozen):
+    """What data may be used for, on which lawful basis, and which data categories that takes."""
+
+    basis: Literal["consent", "contract", "legitimate_interest"]
+    categories: frozenset[str] = frozenset()
+    contact: Literal["email", "phone"] | None = None
+    expires_days: int | None = Field(default=None, gt=0)
+    detail: Literal["total", "product_group", "product"] = "total"
+    profile: bool = True
+
+
+class FeedColumn(Frozen):
+    """A delivered column: its Spark type, whether it must be there, is personal, or identifies somebody."""
+
+    type: str
+    required: bool = False
+    personal: bool = False
+    identifier: str | None = None
+
+
+class Feed(Frozen):
+    """A kind of file a source delivers."""
+
+    pattern: str
+    format: Literal["csv", "json", "combined_log"]
+    required: bool = False
+    columns: dict[str, FeedColumn] = Field(min_length=1)
+
+
+def _as_tuple(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else value
+
+
+class ConsentMapping(Frozen):
+    """How a source says what a person permitted: its codes and answers in the one vocabulary."""
+
+    asked: bool
+    subject: str | None = None
+    device_subject: str | None = None
+    codes: dict[str, Annotated[tuple[str, ...], BeforeValidator(_as_tuple)]] = {}
+    values: dict[str, Literal["y", "n", "objection", "pending", "unknown"]] = {}
+
+
+class SourceContract(Frozen):
+    """A source: who owns it, where it is, what it delivers, whether it may be linked, how it asks for consent."""
+
+    source: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    version: int = Field(ge=1)
+    meaning: str
+    owner: str
+    region: str
+    transfer_basis: str | None = None
+    latency_hours: int = Field(gt=0)
+    retention_days: int = Field(gt=0)
+    linkage: Literal["allowed", "forbidden"]
+    collection_basis: Literal["contract", "legitimate_interest", "consent"]
+    consent: ConsentMapping
+    feeds: dict[str, Feed] = Field(min_length=1)
+
+
+class Matching(Frozen):
+    """Probabilistic matching and sessions: thresholds and sizes."""
+
+    probabilistic: bool
+    engine: Literal["duckdb"]
+    model: Path
+    sources: tuple[str, ...]
+    join_probability: float = Field(gt=0, lt=1)
+    keep_probability: float = Field(gt=0, lt=1)
+    candidate_probability: float = Field(gt=0, lt=1)
+    training_pairs: int = Field(gt=0)
+    seed: int
+    device_look_back_days: int = Field(ge=0)
+    session_gap_minutes: int = Field(gt=0)
+
+
+class KeySource(Frozen):
+    """Where the secret key comes from: an environment variable first, then a file."""
+
+    environment: str
+    file: Path | None = None
+
+
+class Quality(Frozen):
+    """Limits of the gates."""
+
+    max_quarantine_share: float = Field(ge=0, le=1)
+    max_unreconciled_share: float = Field(ge=0, le=1)
+
+
+class SparkSettings(Frozen):
+    """How Spark starts; `small` is tuned for a laptop and little data, `large` for a cluster."""
+
+    profile: Literal["small", "large"]
+    master: str | None = None
+    driver_memory: str = "4g"
+    settings: dict[str, str] = {}
+
+
+class Config(Frozen):
+    """Everything a run needs to know, validated."""
+
+    landing: Path
+    warehouse: Path
+    key: KeySource
+    quality: Quality
+    spark: SparkSettings
+    namespaces: dict[str, Namespace]
+    purposes: dict[str, Purpose]
+    technical_purposes: tuple[str, ...]
+    matching: Matching
+    sources: dict[str, SourceContract]
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of all that steers the result; where data lies and how Spark starts do not."""
+        steering = self.model_dump_json(exclude={"landing", "warehouse", "key", "spark"})
+        model = self.matching.model.read_bytes() if self.matching.model.is_file() else b""
+        return hashlib.sha256(steering.encode() + model).hexdigest()
+
+    @property
+    def profile_purposes(self) -> dict[str, Purpose]:
+        """Purposes that have a profile table of their own."""
+        return {name: purpose for name, purpose in self.purposes.items() if purpose.profile}
+
+    def secret(self) -> bytes:
+        """Return the key of all hashes.
+
+        Raises:
+            PlatformError: Neither the environment nor a file gives one of at least 16 characters.
+        """
+        value = os.environ.get(self.key.environment, "")
+        if not value and self.key.file is not None and self.key.file.is_file():
+            value = self.key.file.read_text(encoding="utf-8").strip()
+        if len(value) < 16:
+            raise PlatformError(
+                f"no secret key: set {self.key.environment} (16 characters or more) or key.file in the configuration"
+            )
+        return value.encode()
+
+
+def load_config(
+    path: Path, *, landing: Path | None = None, warehouse: Path | None = None, need_model: bool = True
+) -> Config:
+    """Read and validate a configuration and everything it names.
+
+    Raises:
+        ConfigError: Anything is wrong; the message lists every fault found, one a line.
+    """
+    raw, base = _read_extended(path)
+    faults: list[str] = []
+    parts: dict[str, Any] = {key: value for key, value in raw.items() if key not in _FILES}
+    identifiers = _read_named(raw, "identifiers", base, faults)
+    purposes = _read_named(raw, "purposes", base, faults)
+    parts["namespaces"] = identifiers.pop("namespaces", {})
+    parts["technical_purposes"] = purposes.pop("technical", ())
+    parts["purposes"] = purposes.pop("purposes", {})
+    parts["matching"] = _resolve(_read_named(raw, "matching", base, faults), "model", base)
+    faults += [
+        f"{key}: unknown key in {file}"
+        for file, left in (("identifiers", identifiers), ("purposes", purposes))
+        for key in left
+    ]
+    parts["sources"] = {}
+    for name in raw.get("sources", []):
+        contract = _read_yaml(base / name, faults)
+        parts["sources"][contract.get("source", name)] = contract
+    parts["key"] = _resolve(dict(raw.get("key", {})), "file", base)
+    parts["landing"] = landing or _path(raw, "landing", base)
+    parts["warehouse"] = warehouse or _path(raw, "warehouse", base)
+    try:
+        config = Config.model_validate(parts)
+    except ValidationError as error:
+        faults += [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False)]
+        raise ConfigError(_listed(path, faults)) from None
+    faults += _cross_faults(config, need_model=need_model)
+    if faults:
+        raise ConfigError(_listed(path, faults))
+    return config
+
+
+_FILES = ("identifiers", "purposes", "matching", "sources", "extends", "key")
+
+
+def _cross_faults(config: Config, *, need_model: bool) -> Iterable[str]:
+    """What no single field can see: references between files, and preconditions of a lawful source."""
+    for name, purpose in config.purposes.items():
+        for category in sorted(purpose.categories - CATEGORIES):
+            yield f"purposes.{name}: unknown category {category}; known are {sorted(CATEGORIES)}"
+    for required in ("collect", "identity.link", "analytics"):
+        if required not in config.purposes:
+            yield f"purposes: {required} is missing"
+    for name, namespace in config.namespaces.items():
+        for pattern in namespace.blocked:
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                yield f"namespaces.{name}.blocked: {pattern!r} is no regular expression: {error}"
+    for name, source in config.sources.items():
+        yield from _source_faults(f"sources.{name}", source, config)
+    if config.matching.probabilistic and need_model and not config.matching.model.is_file():
+        yield f"matching.model: no file {config.matching.model.name}; make one with `identity train`, or set probabilistic: false"
+    matching = config.matching
+    if not matching.candidate_probability <= matching.keep_probability <= matching.join_probability:
+        yield "matching: candidate_probability <= keep_probability <= join_probability must hold"
+    for source_name in config.matching.sources:
+        if source_name not in config.sources:
+            yield f"matching.sources: no source contract {source_name}"
+
+
+def _source_faults(where: str, source: SourceContract, config: Config) -> Iterable[str]:
+    if source.region != "EEA" and not source.transfer_basis:
+        yield f"{where}: region {source.region} needs a transfer_basis"
+    named = {c.identifier for feed in source.feeds.values() for c in feed.columns.values() if c.identifier}
+    yield from (
+        f"{where}: unknown identifier namespace {name}" for name in sorted(named - set(config.namespaces))
+    )
+    if source.linkage == "allowed" and not named:
+        yield f"{where}: no identifier declared, so nothing could ever be linked; declare one or set linkage: forbidden"
+    if source.linkage == "forbidden" and named:
+        yield f"{where}: linkage is forbidden, so no column may be an identifier"
+    mapping = source.consent
+    if mapping.asked and not (mapping.codes and mapping.values and mapping.subject):
+        yield f"{where}.consent: asked, so subject, codes and values are needed"
+    if not mapping.asked and source.collection_basis == "consent":
+        yield f"{where}: collection rests on consent, so consent.asked must be true"
+    for code, purposes in mapping.codes.items():
+        unknown = sorted(set(purposes) - set(config.purposes))
+        if unknown:
+            yield f"{where}.consent.codes.{code}: unknown purpose {', '.join(unknown)}"
+
+
+def _read_extended(path: Path) -> tuple[dict[str, Any], Path]:
+    """Read a file over the one it extends; files named by the lower one are relative to that one."""
+    faults: list[str] = []
+    raw = _read_yaml(path, faults)
+    if faults:
+        raise ConfigError(_listed(path, faults))
+    base = path.parent
+    raw["key"] = _resolve(dict(raw.get("key") or {}), "file", base)
+    for key in ("landing", "warehouse"):
+        raw = _resolve(raw, key, base)
+    if "extends" not in raw:
+        return raw, base
+    lower, lower_base = _read_extended(base / raw.pop("extends"))
+    return _merge(lower, raw), lower_base
+
+
+def _merge(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(lower)
+    for key, value in upper.items():
+        both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
+        merged[key] = _merge(merged[key], value) if both else value
+    return merged
+
+
+def _read_named(raw: Mapping[str, Any], key: str, base: Path, faults: list[str]) -> dict[str, Any]:
+    if key not in raw:
+        faults.append(f"{key}: missing; name the file")
+        return {}
+    return _read_yaml(base / raw[key], faults)
+
+
+def _read_yaml(path: Path, faults: list[str]) -> dict[str, Any]:
+    try:
+        loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError:
+        faults.append(f"{path}: no such file")
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        faults.append(f"{path}: not YAML" + (f", line {mark.line + 1}" if mark else ""))
+    else:
+        if isinstance(loaded, dict):
+            return loaded
+        faults.append(f"{path}: expected a mapping")
+    return {}
+
+
+def _resolve(raw: dict[str, Any], key: str, base: Path) -> dict[str, Any]:
+    if isinstance(raw.get(key), str):
+        return {**raw, key: (base / raw[key]).resolve()}
+    return raw
+
+
+def _path(raw: Mapping[str, Any], key: str, base: Path) -> Path | None:
+    return _resolve(dict(raw), key, base).get(key)
+
+
+def _listed(path: Path, faults: Iterable[str]) -> str:
+    faults = sorted(set(faults))
+    if len(faults) == 1:
+        return f"{path}: {faults[0]}"
+    return f"{path}: {len(faults)} faults\n" + "\n".join(f"  - {fault}" for fault in faults)

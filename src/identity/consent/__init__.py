@@ -1,0 +1,1 @@
+"""Permission: what may be collected, joined and used; deny by default."""

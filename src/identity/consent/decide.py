@@ -1,0 +1,156 @@
+"""What a purpose may do with a golden id: the rules of docs/consent.md, in their order.
+
+1. Of one identifier the newest statement counts, by when it was said; of two said at once, the no.
+2. An objection (GDPR art. 21) beats everything and does not expire.
+3. Across identifiers of one person a no beats a yes, unless the yes is newer and at least as strong an
+   identifier; otherwise it is a conflict, which denies.
+5. Unknown, pending and expired deny purposes that need consent; other purposes run unless refused.
+7. Every decision names its rule and the statement that won.
+
+(Rules 4 and 6, reach over edges and households, are not decided here yet.)
+"""
+
+import datetime as dt
+from collections.abc import Mapping
+
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+
+from identity.config import LEVELS, Namespace, Purpose
+
+PERSON = "person"
+
+
+def newest_statements(events: DataFrame, *, namespaces: Mapping[str, Namespace]) -> DataFrame:
+    """Rule 1: the newest statement of each subject, purpose and contact point; adds `strength` of the subject.
+
+    An objection is kept beside a newer statement, for it beats that (rule 2).
+    """
+    strengths = {name: len(LEVELS) - LEVELS.index(namespace.level) for name, namespace in namespaces.items()}
+    strength = F.create_map(*(F.lit(part) for item in strengths.items() for part in item))
+    order = Window.partitionBy(
+        "subject_namespace", "subject_hmac", "purpose", "contact_point_hmac", "basis"
+    ).orderBy(
+        F.desc("asserted_at"),
+        "value",
+        "event_key",  # at one time: n before pending, unknown and y
+    )
+    return (
+        events.withColumn("_place", F.row_number().over(order))
+        .where("_place = 1")
+        .drop("_place")
+        .withColumn("strength", strength[F.col("subject_namespace")])
+    )
+
+
+def effective(
+    subjects: DataFrame,
+    events: DataFrame,
+    points: DataFrame,
+    *,
+    purposes: Mapping[str, Purpose],
+    namespaces: Mapping[str, Namespace],
+    on: dt.date,
+) -> DataFrame:
+    """Decide every purpose for every golden id.
+
+    Args:
+        subjects: `golden_id`, `namespace`, `value_hmac`, `no_only`: identifiers whose statements speak for the id;
+            where `no_only`, a refusal that reaches it from a record that may not be joined.
+        events: silver.consent_event.
+        points: `golden_id`, `kind` (email or phone), `contact_point`: where the id can be reached.
+        purposes: Purposes by name.
+        namespaces: The identifier hierarchy.
+        on: Run date.
+
+    Returns:
+        consent.effective: a row a golden id and purpose; for purposes that need a contact point, a row each.
+    """
+    heard = (
+        newest_statements(events, namespaces=namespaces)
+        .withColumnsRenamed({"subject_namespace": "namespace", "subject_hmac": "value_hmac"})
+        .join(subjects, on=["namespace", "value_hmac"], how="inner")
+        .where("not no_only or value = 'n'")
+    )
+    asked = _questions(subjects, points, purposes)
+    about_all = heard.where("contact_point_hmac is null").drop("contact_point_hmac")
+    about_point = heard.where("contact_point_hmac is not null").withColumnRenamed(
+        "contact_point_hmac", "contact_point"
+    )
+    answered = asked.join(about_all, on=["golden_id", "purpose"], how="left").unionByName(
+        asked.join(about_point, on=["golden_id", "purpose", "contact_point"], how="inner"),
+        allowMissingColumns=True,
+    )
+    return _judge(answered, on=on)
+
+
+def _questions(subjects: DataFrame, points: DataFrame, purposes: Mapping[str, Purpose]) -> DataFrame:
+    """A row a golden id and purpose (and contact point) there is to decide."""
+    table = subjects.sparkSession.createDataFrame(
+        [(name, p.basis, p.contact, p.expires_days) for name, p in purposes.items()],
+        "purpose string, lawful_basis string, contact string, expires_days int",
+    )
+    ids = subjects.select("golden_id").distinct()
+    person = ids.crossJoin(F.broadcast(table.where("contact is null"))).withColumn(
+        "contact_point", F.lit(PERSON)
+    )
+    by_point = points.join(
+        F.broadcast(table.where("contact is not null")), on=F.col("kind") == F.col("contact"), how="inner"
+    ).drop("kind")
+    return (
+        person.unionByName(by_point.select(*person.columns))
+        .withColumn("channel", F.coalesce("contact", F.lit("any")))
+        .drop("contact")
+    )
+
+
+def _judge(answered: DataFrame, *, on: dt.date) -> DataFrame:
+    said = F.struct("asserted_at", "strength", "source", "event_key")
+    is_objection = F.col("basis") == "objection"
+    heard = answered.groupBy(
+        "golden_id", "purpose", "channel", "contact_point", "lawful_basis", "expires_days"
+    ).agg(
+        F.max(F.when(is_objection, said)).alias("objection"),
+        F.max(F.when((F.col("value") == "n") & ~is_objection, said)).alias("no"),
+        F.max(F.when((F.col("value") == "n") & ~is_objection, F.col("strength"))).alias("no_strength"),
+        F.max(F.when(F.col("value") == "y", said)).alias("yes"),
+    )
+    needs_yes = F.col("lawful_basis") == "consent"
+    by_contract = F.col("lawful_basis") == "contract"
+    objected = F.col("objection").isNotNull() & ~by_contract
+    refused = F.col("no").isNotNull() & ~by_contract
+    agreed = F.col("yes").isNotNull()
+    yes_wins = (F.col("yes.asserted_at") > F.col("no.asserted_at")) & (
+        F.col("yes.strength") >= F.col("no_strength")
+    )
+    until = F.when(needs_yes, F.date_add(F.col("yes.asserted_at").cast("date"), F.col("expires_days")))
+    expired = agreed & (until <= F.lit(on))
+
+    def verdict(decision: str, rule: int, winner: str | None, *, conflict: bool = False) -> Column:
+        return F.struct(
+            F.lit(decision).alias("decision"),
+            F.lit(rule).alias("rule_no"),
+            F.lit(conflict).alias("is_conflict"),
+            (F.col(winner)["source"] if winner else F.lit(None).cast("string")).alias("winning_source"),
+            (F.col(winner)["event_key"] if winner else F.lit(None).cast("string")).alias("winning_event_key"),
+        )
+
+    decided = (
+        F.when(objected, verdict("deny", 2, "objection"))
+        .when(refused & agreed & ~yes_wins, verdict("deny", 3, "no", conflict=True))
+        .when(refused & ~agreed, verdict("deny", 1, "no"))
+        .when(needs_yes & expired, verdict("deny", 5, "yes"))
+        .when(refused & agreed, verdict("permit", 3, "yes"))
+        .when(agreed & ~by_contract, verdict("permit", 1, "yes"))
+        .when(needs_yes, verdict("deny", 5, None))
+        .otherwise(verdict("permit", 5, None))
+    )
+    return heard.withColumn("v", decided).select(
+        "golden_id",
+        "purpose",
+        "channel",
+        "contact_point",
+        "v.*",
+        F.lit(on).alias("decided_on"),
+        F.when(F.col("v.decision") == "permit", until).alias("valid_to_on"),
+    )

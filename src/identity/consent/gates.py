@@ -1,0 +1,117 @@
+"""The gates before silver and before matching (gate U, before a profile, is in `publish/`).
+
+Collection: may this event enter silver at all? Gate L: may this record be joined to others?
+"""
+
+import datetime as dt
+from collections.abc import Mapping
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from identity.config import Namespace, Purpose, SourceContract
+from identity.consent.decide import newest_statements
+
+
+def collectable(
+    views: DataFrame,
+    events: DataFrame,
+    *,
+    sources: Mapping[str, SourceContract],
+    namespaces: Mapping[str, Namespace],
+    hashed: Mapping[str, Column],
+) -> DataFrame:
+    """Mark which views may be kept: adds `is_collectable`.
+
+    A source whose collection rests on consent needs a yes for `collect` from the view's login or device, and no
+    no from either; any other source needs only that neither said no.
+
+    Args:
+        views: Views with the columns `hashed` names are computed from.
+        events: silver.consent_event.
+        sources: Source contracts by name.
+        namespaces: The identifier hierarchy.
+        hashed: Keyed hashes of a view's `device` and `login`, to meet the subjects of consent events.
+    """
+    said = newest_statements(events.where("purpose = 'collect'"), namespaces=namespaces)
+    newest = said.groupBy("subject_hmac").agg(F.min("value").alias("value"))  # 'n' sorts before 'y'
+    spoken = views
+    for who, subject in hashed.items():
+        answer = newest.select(
+            F.col("subject_hmac").alias(f"{who}_hmac"), F.col("value").alias(f"{who}_said")
+        )
+        spoken = (
+            spoken.withColumn(f"{who}_hmac", subject)
+            .join(answer, on=f"{who}_hmac", how="left")
+            .drop(f"{who}_hmac")
+        )
+    answers = [F.coalesce(f"{who}_said", F.lit("unknown")) for who in hashed]
+    refused = F.array_contains(F.array(*answers), "n")
+    granted = F.array_contains(F.array(*answers), "y")
+    on_consent = [name for name, source in sources.items() if source.collection_basis == "consent"]
+    kept = ~refused & (granted | ~F.col("source").isin(*on_consent))
+    return spoken.withColumn("is_collectable", kept).drop(*(f"{who}_said" for who in hashed))
+
+
+def link_permission(
+    records: DataFrame,
+    identifiers: DataFrame,
+    events: DataFrame,
+    *,
+    purpose: Purpose,
+    namespaces: Mapping[str, Namespace],
+    on: dt.date,
+) -> DataFrame:
+    """Gate L: which records may be joined to others.
+
+    A record is permitted when something it carries itself (its member number, contact, login or cookie) says yes
+    to `identity.link`, nothing it carries says no unless the yes is newer and at least as strong, and its source
+    allows linkage. Silence bars.
+
+    Args:
+        records: `source`, `source_key`, `linkage`.
+        identifiers: silver.identifier rows of those records.
+        events: silver.consent_event.
+        purpose: The purpose `identity.link`, for the age at which a yes expires.
+        namespaces: The identifier hierarchy.
+        on: Run date.
+
+    Returns:
+        `source`, `source_key`, `link_permission` (permitted or barred), a row a record.
+    """
+    said = newest_statements(events.where("purpose = 'identity.link'"), namespaces=namespaces)
+    heard = identifiers.join(
+        said.select(
+            F.col("subject_namespace").alias("namespace"), F.col("subject_hmac").alias("value_hmac"),
+            "value", "basis", "asserted_at", "strength",
+        ),
+        on=["namespace", "value_hmac"],
+        how="inner",
+    )  # fmt: skip
+    no, yes = F.col("value") == "n", F.col("value") == "y"
+    judged = heard.groupBy("source", "source_key").agg(
+        F.max(F.when(yes, F.struct("asserted_at", "strength"))).alias("yes"),
+        F.max(F.when(no, F.col("asserted_at"))).alias("no_at"),
+        F.max(F.when(no, F.col("strength"))).alias("no_strength"),
+        F.max(F.col("basis") == "objection").alias("objected"),
+    )
+    overruled = F.col("no_at").isNull() | (
+        (F.col("yes.asserted_at") > F.col("no_at")) & (F.col("yes.strength") >= F.col("no_strength"))
+    )
+    fresh = F.lit(True)
+    if purpose.expires_days is not None:
+        fresh = F.col("yes.asserted_at") >= F.lit(on - dt.timedelta(days=purpose.expires_days)).cast(
+            "timestamp"
+        )
+    permitted = F.col("yes").isNotNull() & overruled & fresh & ~F.col("objected")
+    return (
+        records.select("source", "source_key", "linkage")
+        .join(judged.withColumn("permitted", permitted), on=["source", "source_key"], how="left")
+        .select(
+            "source",
+            "source_key",
+            F.when(F.coalesce("permitted", F.lit(False)) & (F.col("linkage") == "allowed"), "permitted")
+            .otherwise("barred")
+            .alias("link_permission"),
+        )
+    )

@@ -1,0 +1,150 @@
+"""The field catalogue: one contract a table, from which schemas, comments and quality suites come.
+
+A contract says what a row means, its key, and of every column its type, meaning, data category, purposes
+and retention, and whether it is personal. The catalogue itself is data (`*.yaml` beside this file).
+"""
+
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql.types import StructType
+
+from identity.errors import ContractError
+
+LAYERS = ("bronze", "silver", "id", "consent", "gold", "ops")
+
+
+class ColumnContract(BaseModel):
+    """A column: what it means, what it may hold, whether it is personal, and what it is for."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    type: str
+    meaning: str
+    category: str
+    purposes: tuple[str, ...] = Field(min_length=1)
+    retention_days: int = Field(gt=0)
+    personal: bool = False
+    required: bool = False
+    values: tuple[str, ...] = ()
+    min: float | None = None
+    max: float | None = None
+
+
+class TableContract(BaseModel):
+    """A table: `layer.name`, what a row means, its key and its columns, in order."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    meaning: str
+    key: tuple[str, ...] = Field(min_length=1)
+    columns: dict[str, ColumnContract]
+
+    @property
+    def layer(self) -> str:
+        """The layer the table lives in: the part before the dot."""
+        return self.name.split(".", 1)[0]
+
+    @property
+    def ddl(self) -> str:
+        """The schema as Spark DDL; keys and required columns are enforced by gates, not by Delta."""
+        return ", ".join(f"`{name}` {column.type}" for name, column in self.columns.items())
+
+    @property
+    def schema(self) -> StructType:
+        """The schema as a Spark type."""
+        return StructType.fromDDL(self.ddl)
+
+    @property
+    def statistics_columns(self) -> list[str]:
+        """Columns Delta may keep minima and maxima of: no personal ones, and none of a type it cannot."""
+        return [
+            name
+            for name, column in self.columns.items()
+            if not column.personal and not column.type.startswith(("array", "map", "struct", "boolean"))
+        ]
+
+
+def conform(df: DataFrame, contract: TableContract) -> DataFrame:
+    """Put a frame into its contract's shape: the same columns, in order, cast to their types.
+
+    Raises:
+        ContractError: A column is missing or surplus; all of them are named together.
+    """
+    missing = [name for name in contract.columns if name not in df.columns]
+    surplus = [name for name in df.columns if name not in contract.columns]
+    if missing or surplus:
+        raise ContractError(f"{contract.name}: missing columns {missing}, surplus columns {surplus}")
+    return df.select(
+        *(F.col(name).cast(column.type).alias(name) for name, column in contract.columns.items())
+    )
+
+
+def contract_of(table: str) -> TableContract:
+    """Return the contract of `layer.name`; `bronze.<source>` and `gold.profile_<purpose>` come from templates.
+
+    Raises:
+        ContractError: No such table is in the catalogue.
+    """
+    catalogue = _catalogue()
+    if table in catalogue:
+        return catalogue[table]
+    if table.startswith("bronze."):
+        return catalogue["bronze._source"].model_copy(update={"name": table})
+    raise ContractError(f"no contract for table {table}")
+
+
+def purpose_table(purpose: str) -> str:
+    """Return the gold table of a purpose: `marketing.email` is served by `gold.profile_marketing_email`."""
+    return "gold.profile_" + purpose.replace(".", "_")
+
+
+def purpose_contract(purpose: str, *, categories: frozenset[str]) -> TableContract:
+    """Return the contract of a purpose's profile: the template's columns whose category the purpose may use."""
+    template = _catalogue()["gold.profile__purpose"]
+    columns = {
+        name: column.model_copy(update={"purposes": (purpose,)})
+        for name, column in template.columns.items()
+        if column.category == "reference" or column.category in categories
+    }
+    return template.model_copy(
+        update={
+            "name": purpose_table(purpose),
+            "meaning": template.meaning.format(purpose=purpose),
+            "columns": columns,
+        }
+    )
+
+
+def all_contracts() -> list[TableContract]:
+    """Every contract of the catalogue, templates included, in the catalogue's order."""
+    return list(_catalogue().values())
+
+
+@cache
+def _catalogue() -> dict[str, TableContract]:
+    tables: dict[str, TableContract] = {}
+    faults: list[str] = []
+    for layer in LAYERS:
+        text = files(__package__).joinpath(f"{layer}.yaml").read_text(encoding="utf-8")
+        for name, entry in yaml.safe_load(text).items():
+            try:
+                tables[name] = _table(name, entry)
+            except ValidationError as error:
+                faults += [f"{name}: {'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+    if faults:
+        raise ContractError("field catalogue: " + "; ".join(faults))
+    return tables
+
+
+def _table(name: str, entry: dict[str, Any]) -> TableContract:
+    """Build a contract; columns inherit the table's purposes and retention unless they name their own."""
+    inherited = {"purposes": entry.pop("purposes", ()), "retention_days": entry.pop("retention_days", 0)}
+    columns = {column: {**inherited, **spec} for column, spec in entry.pop("columns").items()}
+    return TableContract.model_validate({"name": name, "columns": columns, **entry})

@@ -1,0 +1,161 @@
+"""The straight line: every arrow in its order, the registers written at the end whether it went well or not."""
+
+import datetime as dt
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from pyspark.sql import functions as F
+
+from identity import quality
+from identity.config import Config
+from identity.contracts import contract_of
+from identity.errors import IdentityError, ModelError, RunDateError
+from identity.resolve.model import save_model
+from identity.resolve.scoring import comparable
+from identity.resolve.training import train
+from identity.run import Run, only_writer
+from identity.stages.ingest import ingest, something_to_take
+from identity.stages.profile import profile
+from identity.stages.publish import publish
+from identity.stages.resolve import resolve
+from identity.stages.standardise import standardise
+from identity.summary import Summary, stage_rows, summarise
+from identity.tables import Tables, in_parallel, prepare_warehouse
+
+_FEWEST_TO_LEARN_FROM = 200
+
+STAGES: Mapping[str, Callable[[Run], None]] = {
+    "ingest": ingest,
+    "standardise": standardise,
+    "resolve": resolve,
+    "profile": profile,
+    "publish": publish,
+}
+
+
+def run_line(run: Run, *, again: bool = False) -> Summary:
+    """Run every stage for one run date.
+
+    When nothing was delivered since this date was published under this configuration, nothing is done and the
+    summary of then is returned with `is_repeat`.
+
+    Args:
+        run: The run.
+        again: Do everything even so; it ends in the same tables.
+
+    Raises:
+        IdentityError: Any error a user can mend; gold stays as it was.
+    """
+    return run_stages(run, list(STAGES), again=again)
+
+
+def run_stages(run: Run, names: Sequence[str], *, again: bool = True) -> Summary:
+    """Run some stages in order; a run that publishes closes with its summary, any other with what it did.
+
+    Raises:
+        IdentityError: Any error a user can mend; gold stays as it was.
+    """
+    prepare_warehouse(run.config.warehouse)
+    with only_writer(run.config.warehouse):
+        published = _published(run)
+        if not again and run.id in published and not something_to_take(run):
+            return {**published[run.id], "is_repeat": True}
+        with _registers(run) as closing:
+            for name in names:
+                STAGES[name](run)
+            if "publish" in names:
+                closing["summary"] = summarise(run)
+        return closing.get(
+            "summary",
+            {
+                "run_id": run.id,
+                "stages": [{"stage": s.name, "seconds": s.seconds, **s.counts} for s in run.stages],
+            },
+        )
+
+
+def _published(run: Run) -> dict[str, Summary]:
+    """Summaries of published runs by run id, the newest of each.
+
+    Raises:
+        RunDateError: A later date is already published.
+    """
+    rows = (
+        run.tables.read("ops.run")
+        .where("outcome = 'published'")
+        .select("run_id", "run_on", "started_at", "summary")
+        .collect()
+    )
+    later = [row["run_on"] for row in rows if row["run_on"] > run.on]
+    if later:
+        raise RunDateError(f"{max(later)} is already published; a run for {run.on} would rewrite history")
+    return {
+        row["run_id"]: json.loads(row["summary"]) for row in sorted(rows, key=lambda row: row["started_at"])
+    }
+
+
+@contextmanager
+def _registers(run: Run) -> Iterator[dict[str, Any]]:
+    """Write ops.run_stage, ops.dq_result, the Data Docs and, when it published or failed, ops.run."""
+    closing: dict[str, Any] = {}
+    exit_code: int | None = 1
+    try:
+        yield closing
+        exit_code = 0 if "summary" in closing else None
+    except IdentityError as error:
+        exit_code = error.exit_code
+        raise
+    finally:
+        _write_registers(run, closing.get("summary"), exit_code)
+
+
+def _write_registers(run: Run, summary: Summary | None, exit_code: int | None) -> None:
+    rows: dict[str, list[Any]] = {
+        "ops.run_stage": stage_rows(run),
+        "ops.dq_result": [check.row(run_id=run.id, checked_at=run.started_at) for check in run.checks],
+    }
+    if exit_code is not None:
+        model = run.config.matching.model.stem if run.config.matching.probabilistic else None
+        rows["ops.run"] = [
+            {
+                "run_id": run.id,
+                "run_on": run.on,
+                "config_hash": run.config.hash,
+                "model_version": model,
+                "outcome": "failed" if exit_code else "published",
+                "exit_code": exit_code,
+                "summary": None if summary is None else json.dumps(summary, sort_keys=True),
+                "started_at": run.started_at,
+                "seconds": (dt.datetime.now(dt.UTC) - run.started_at).total_seconds(),
+            }
+        ]
+    frames = {
+        name: (run.tables.rows(some, contract_of(name)), contract_of(name))
+        for name, some in rows.items()
+        if some
+    }
+    in_parallel([partial(run.tables.append, frame, contract) for frame, contract in frames.values()])
+    if run.checks:
+        quality.write_docs(results=run.checks, folder=run.config.warehouse / "data_docs", title=run.id)
+
+
+def train_model(tables: Tables, config: Config, target: Path) -> dict[str, Any]:
+    """Learn a model from silver.person_record and write it; returns the training facts.
+
+    Raises:
+        ModelError: Silver holds too few records to learn from.
+    """
+    matching = config.matching
+    records = tables.read("silver.person_record").where(F.col("source").isin(*matching.sources))
+    table = comparable(records).toArrow().sort_by("unique_id")
+    if table.num_rows < _FEWEST_TO_LEARN_FROM:
+        raise ModelError(
+            f"silver holds {table.num_rows} records to learn from; {_FEWEST_TO_LEARN_FROM} are the least: run ingest and standardise first"
+        )
+    model = train(table, version=target.stem, pairs=matching.training_pairs, seed=matching.seed)
+    save_model(model, target)
+    return dict(model["training"])

@@ -1,0 +1,1 @@
+"""What is known of a golden id: the golden record, its purchases, visits and contacts."""

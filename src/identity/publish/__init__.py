@@ -1,0 +1,1 @@
+"""Outside shapes out: what each purpose may see."""

@@ -1,0 +1,1 @@
+"""Resolution: records and identifiers in; edges, clusters and golden ids out."""

@@ -1,0 +1,65 @@
+"""Devices: a cookie or mobile id belongs to a person for an interval, and never joins two persons.
+
+A device belongs to whoever logged in on it, from that login until somebody else's. What it did before its first
+login goes to the first owner within a look-back. A device with more owners than its namespace allows is shared:
+its events stay with the device.
+"""
+
+from collections.abc import Mapping
+
+from pyspark.sql import DataFrame, Window
+from pyspark.sql import functions as F
+
+from identity.config import Namespace
+
+
+def logins(views: DataFrame, permission: DataFrame, clusters: DataFrame) -> DataFrame:
+    """Logins on devices that may be joined: `namespace`, `value_hmac`, `at`, `cluster` of the login's person.
+
+    Args:
+        views: `namespace`, `value_hmac`, `login_id`, `occurred_at`; robots left out.
+        permission: Gate L, devices and logins included.
+        clusters: `source`, `source_key`, `cluster` of every record.
+    """
+    permitted = permission.where("link_permission = 'permitted'").drop("link_permission")
+    devices = permitted.select(F.col("source").alias("namespace"), F.col("source_key").alias("value_hmac"))
+    persons = permitted.where("source = 'web_events'").join(
+        clusters, on=["source", "source_key"], how="inner"
+    )
+    return (
+        views.where("login_id is not null")
+        .join(devices, on=["namespace", "value_hmac"], how="left_semi")
+        .join(persons.select(F.col("source_key").alias("login_id"), "cluster"), on="login_id", how="inner")
+        .select("namespace", "value_hmac", F.col("occurred_at").alias("at"), "cluster")
+    )
+
+
+def owners(found: DataFrame, *, namespaces: Mapping[str, Namespace], look_back_days: int) -> DataFrame:
+    """Intervals of ownership: `namespace`, `value_hmac`, `cluster`, `from_at`, `to_at` (open when null), `is_shared`."""
+    limit = F.create_map(*(F.lit(part) for name, n in namespaces.items() for part in (name, n.max_persons)))
+    device = Window.partitionBy("namespace", "value_hmac")
+    in_time = device.orderBy("at", "cluster")
+    changes = (
+        found.withColumn("before", F.lag("cluster").over(in_time))
+        .where("before is null or before != cluster")
+        .withColumn("is_first", F.col("before").isNull())
+    )
+    back = F.col("at") - F.make_dt_interval(F.lit(look_back_days))
+    return changes.select(
+        "namespace",
+        "value_hmac",
+        "cluster",
+        F.when(F.col("is_first"), back).otherwise(F.col("at")).alias("from_at"),
+        F.lead("at").over(in_time).alias("to_at"),
+        (F.size(F.collect_set("cluster").over(device)) > limit[F.col("namespace")]).alias("is_shared"),
+    )
+
+
+def sole_owner(intervals: DataFrame) -> DataFrame:
+    """Devices that only one person ever used: `source`, `source_key`, `cluster`; they become part of the person."""
+    return (
+        intervals.groupBy(F.col("namespace").alias("source"), F.col("value_hmac").alias("source_key"))
+        .agg(F.collect_set("cluster").alias("clusters"))
+        .where("size(clusters) = 1")
+        .select("source", "source_key", F.col("clusters")[0].alias("cluster"))
+    )

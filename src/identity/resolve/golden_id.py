@@ -1,0 +1,233 @@
+"""Golden ids that stay: minted once, inherited by overlap, with a ledger of everything that happened to them."""
+
+import datetime as dt
+from dataclasses import dataclass
+
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+
+from identity.config import LEVELS
+from identity.standardise.identifiers import keyed_hash
+
+_KEY = ["source", "source_key"]
+
+
+@dataclass(frozen=True)
+class Inheritance:
+    """Which cluster is which golden id today.
+
+    Attributes:
+        members: `golden_id`, `source`, `source_key`, `level`, `link_permission`, `confidence`, `cluster`.
+        merged: `golden_id` that ended, `live_golden_id` it lives on as.
+        minted: `golden_id` that is new, `split_from` (null unless its records came from an id that lives on).
+    """
+
+    members: DataFrame
+    merged: DataFrame
+    minted: DataFrame
+
+
+def inherit(
+    clusters: DataFrame, open_members: DataFrame, born: DataFrame, *, key: bytes, on: dt.date
+) -> Inheritance:
+    """Give every cluster its golden id.
+
+    An id goes to the cluster that holds most of its records (ties: the highest level, then the oldest record); a
+    cluster that holds several ids keeps the oldest. A cluster without an id gets one, minted from its oldest
+    record and the run date.
+
+    Args:
+        clusters: `source`, `source_key`, `cluster`, `level`, `link_permission`, `confidence`, `first_seen_at`.
+        open_members: Open rows of id.golden_member before this run.
+        born: `golden_id`, `born_on` of every id ever minted.
+        key: Key of golden ids.
+        on: Run date.
+    """
+    old = open_members.select(*_KEY, F.col("golden_id").alias("old_golden_id"))
+    records = clusters.join(old, on=_KEY, how="left")
+    oldest = F.struct("first_seen_at", *_KEY)
+    parts = (
+        records.where("old_golden_id is not null")
+        .groupBy("old_golden_id", "cluster")
+        .agg(
+            F.count("*").alias("overlap"), F.max(_strength()).alias("strength"), F.min(oldest).alias("oldest")
+        )
+        .join(born.withColumnRenamed("golden_id", "old_golden_id"), on="old_golden_id", how="left")
+    )
+    largest = Window.partitionBy("old_golden_id").orderBy(F.desc("overlap"), F.desc("strength"), "oldest")
+    first_born = Window.partitionBy("cluster").orderBy(F.asc_nulls_last("born_on"), "old_golden_id")
+    claims = (
+        parts.withColumn("place", F.row_number().over(largest))
+        .where("place = 1")
+        .withColumn("age", F.row_number().over(first_born))
+        .select("old_golden_id", "cluster", "age")
+    )
+    kept = claims.where("age = 1").select("cluster", F.col("old_golden_id").alias("kept_id"))
+    first = records.groupBy("cluster").agg(
+        F.min(oldest).alias("oldest"), F.min("old_golden_id").alias("came_from")
+    )
+    ids = first.join(kept, on="cluster", how="left").withColumn("new_id", _mint(key, on))
+    ids = ids.select(
+        "cluster",
+        F.coalesce("kept_id", "new_id").alias("golden_id"),
+        F.col("kept_id").isNull().alias("is_new"),
+        F.when(F.col("kept_id").isNull(), F.col("came_from")).alias("split_from"),
+    )
+    return Inheritance(
+        members=records.join(ids.select("cluster", "golden_id"), on="cluster", how="inner").select(
+            "golden_id", *_KEY, "level", "link_permission", "confidence", "cluster"
+        ),
+        merged=claims.where("age > 1")
+        .join(kept, on="cluster", how="inner")
+        .select(F.col("old_golden_id").alias("golden_id"), F.col("kept_id").alias("live_golden_id")),
+        minted=ids.where("is_new").select("golden_id", "split_from"),
+    )
+
+
+def membership(members: DataFrame, before: DataFrame, *, on: dt.date) -> DataFrame:
+    """id.golden_member after this run: what changed is closed and opened anew, all else is as it was.
+
+    Args:
+        members: `Inheritance.members`.
+        before: All of id.golden_member before this run.
+        on: Run date.
+    """
+    today = members.select(*_KEY, F.col("golden_id").alias("today_id"))
+    old = before.join(today, on=_KEY, how="left")
+    is_open = F.col("valid_to_on").isNull()
+    stays = is_open & F.col("golden_id").eqNullSafe(F.col("today_id"))
+    closed = (
+        old.where(~stays)
+        .withColumn("valid_to_on", F.coalesce("valid_to_on", F.lit(on)))
+        .where("valid_to_on > valid_from_on")  # opened and closed on one day: it never held
+        .drop("today_id")
+    )
+    since = old.where(stays).select(*_KEY, "valid_from_on")
+    opened = members.join(since, on=_KEY, how="left").select(
+        "golden_id", *_KEY, "level", "link_permission", "confidence",
+        F.coalesce("valid_from_on", F.lit(on)).alias("valid_from_on"),
+        F.lit(None).cast("date").alias("valid_to_on"),
+    )  # fmt: skip
+    return closed.unionByName(opened)
+
+
+def ledger(today: Inheritance, open_members: DataFrame, *, run_id: str, on: dt.date) -> DataFrame:
+    """The events of this run, in the shape of id.golden_history.
+
+    Args:
+        today: What `inherit` found.
+        open_members: Open rows of id.golden_member before this run.
+        run_id: The run.
+        on: Run date.
+    """
+    was = open_members.select(
+        *_KEY, F.col("golden_id").alias("was_id"), F.col("link_permission").alias("was_permission")
+    )
+    moved = today.members.join(was, on=_KEY, how="full").where("not (golden_id <=> was_id)")
+    by_consent = F.col("link_permission") != F.col("was_permission")
+    why_left = (
+        F.when(F.col("golden_id").isNull(), "record_gone").when(by_consent, "consent").otherwise("edge_lost")
+    )
+    merged_ids = today.merged.select(F.col("golden_id").alias("was_id"), F.lit(True).alias("was_merged"))
+    moved = moved.join(F.broadcast(merged_ids), on="was_id", how="left")
+    why_joined = (
+        F.when(F.col("was_id").isNull(), "new_record")
+        .when(F.col("was_merged"), "edge")
+        .when(by_consent, "consent")
+        .otherwise("edge_lost")
+    )
+    still = today.members.select("golden_id").distinct()
+    gone = (
+        open_members.select("golden_id").distinct()
+        .join(still, on="golden_id", how="left_anti")
+        .join(today.merged, on="golden_id", how="left_anti")
+    )  # fmt: skip
+    events = [
+        _events(today.minted, "minted", cause=F.when(F.col("split_from").isNull(), "new_record").otherwise("edge_lost")),
+        _events(
+            today.minted.where("split_from is not null"), "split", other=F.col("split_from"), cause=F.lit("edge_lost")
+        ),
+        _events(today.merged, "merged", other=F.col("live_golden_id"), cause=F.lit("edge")),
+        _events(gone, "retired", cause=F.lit("record_gone")),
+        _events(moved.where("golden_id is not null"), "joined", of_record=True, cause=why_joined),
+        _events(
+            moved.where("was_id is not null").withColumn("why", F.when(F.col("was_merged"), "edge").otherwise(why_left))
+            .withColumn("golden_id", F.col("was_id")),
+            "left", of_record=True, cause=F.col("why"),
+        ),
+    ]  # fmt: skip
+    table = events[0]
+    for more in events[1:]:
+        table = table.unionByName(more)
+    told = [F.coalesce(F.col(name), F.lit("")) for name in ("event", "golden_id", "other_golden_id", *_KEY)]
+    return table.select(
+        F.substring(F.sha2(F.concat_ws("\x1f", F.lit(str(on)), *told), 256), 1, 32).alias("event_id"),
+        "*",
+        F.lit(on).alias("effective_on"),
+        F.lit(run_id).alias("run_id"),
+    )
+
+
+def crosswalk(before: DataFrame, today: Inheritance, *, on: dt.date) -> DataFrame:
+    """id.crosswalk after this run: every id ever published, and where it lives today."""
+    live = today.members.select("golden_id").distinct().withColumn("is_live", F.lit(True))
+    moved = today.merged.select(
+        F.col("golden_id").alias("live_golden_id"), F.col("live_golden_id").alias("moved_to")
+    )
+    known = before.withColumnRenamed("golden_id", "id").join(moved, on="live_golden_id", how="left")
+    known = known.withColumn("target", F.coalesce("moved_to", "live_golden_id", "id"))
+    targets = live.select(F.col("golden_id").alias("target"), "is_live")
+    followed = known.join(targets, on="target", how="left").select(
+        F.col("id").alias("golden_id"),
+        F.when(F.col("is_live"), F.col("target")).alias("new_live"),
+        F.when(~F.coalesce("is_live", F.lit(False)), "retired")
+        .when(F.col("target") != F.col("id"), "merged")
+        .otherwise("live")
+        .alias("new_why"),
+        F.col("live_golden_id").alias("old_live"),
+        "since_on",
+    )
+    stayed = F.col("old_live").eqNullSafe(F.col("new_live"))
+    old = followed.select(
+        "golden_id",
+        F.col("new_live").alias("live_golden_id"),
+        F.when(stayed, F.col("since_on")).otherwise(F.lit(on)).alias("since_on"),
+        F.col("new_why").alias("why"),
+    )
+    new = live.join(before, on="golden_id", how="left_anti").select(
+        "golden_id",
+        F.col("golden_id").alias("live_golden_id"),
+        F.lit(on).alias("since_on"),
+        F.lit("live").alias("why"),
+    )
+    return old.unionByName(new)
+
+
+def _strength() -> Column:
+    return F.create_map(*(F.lit(x) for i, name in enumerate(reversed(LEVELS), 1) for x in (name, i)))[
+        F.col("level")
+    ]
+
+
+def _mint(key: bytes, on: dt.date) -> Column:
+    """A keyed hash of the oldest record and the run date, shaped as a UUID (version 8, RFC 9562)."""
+    text = keyed_hash(
+        F.concat_ws("\x1f", F.lit("golden"), "oldest.source", "oldest.source_key", F.lit(str(on))), key=key
+    )
+    parts = (F.substring(text, 1, 8), F.substring(text, 9, 4), F.concat(F.lit("8"), F.substring(text, 14, 3)),
+             F.concat(F.lit("8"), F.substring(text, 18, 3)), F.substring(text, 21, 12))  # fmt: skip
+    return F.concat_ws("-", *parts)
+
+
+def _events(
+    rows: DataFrame, event: str, *, cause: Column, other: Column | None = None, of_record: bool = False
+) -> DataFrame:
+    nothing = F.lit(None).cast("string")
+    return rows.select(
+        F.lit(event).alias("event"),
+        "golden_id",
+        (nothing if other is None else other).alias("other_golden_id"),
+        (F.col("source") if of_record else nothing).alias("source"),
+        (F.col("source_key") if of_record else nothing).alias("source_key"),
+        cause.alias("cause"),
+    )

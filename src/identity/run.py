@@ -1,0 +1,101 @@
+"""A run: its date and id, one writer at a time, what every stage counted and how long it took.
+
+Clocks are read here and nowhere else; they say how long work took, never what its result is.
+"""
+
+import datetime as dt
+import fcntl
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rich.console import Console
+
+from identity.config import Config
+from identity.errors import LockError
+from identity.quality_docs import CheckResult
+from identity.tables import Tables, write_json_line
+
+
+@dataclass
+class Stage:
+    """A stage of a run: its rows by table or kind, and its seconds."""
+
+    name: str
+    started_at: dt.datetime
+    seconds: float = 0.0
+    counts: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass
+class Run:
+    """What the stages of a run share.
+
+    Attributes:
+        on: Run date, passed in; nothing is newer than it.
+        key: Secret of hashes and golden ids.
+        stages: Stages done so far, in order.
+        checks: Results of the gates so far.
+    """
+
+    config: Config
+    tables: Tables
+    on: dt.date
+    key: bytes
+    console: Console
+    started_at: dt.datetime = field(default_factory=lambda: dt.datetime.now(dt.UTC))
+    stages: list[Stage] = field(default_factory=list)
+    checks: list[CheckResult] = field(default_factory=list)
+
+    @property
+    def id(self) -> str:
+        """The same date and configuration make the same run, whoever runs it and however often."""
+        return f"{self.on.isoformat()}-{self.config.hash[:8]}"
+
+    @property
+    def log_file(self) -> Path:
+        """One JSON line a stage."""
+        return self.config.warehouse / "logs" / f"{self.id}.jsonl"
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[Stage]:
+        """Time a stage, show that it runs, and leave a line in the log when it ended."""
+        stage = Stage(name, dt.datetime.now(dt.UTC))
+        began = time.monotonic()
+        outcome = "failed"
+        try:
+            with self.console.status(f"{self.on}  {name} …"):
+                yield stage
+            outcome = "done"
+        finally:
+            stage.seconds = round(time.monotonic() - began, 2)
+            self.stages.append(stage)
+            line = {
+                "run_id": self.id,
+                "stage": name,
+                "outcome": outcome,
+                "seconds": stage.seconds,
+                "counts": stage.counts,
+            }
+            write_json_line(self.log_file, line)
+        said = ", ".join(f"{key} {value:,}" for key, value in stage.counts.items())
+        self.console.print(
+            f"[green]✓[/] {self.on}  {name:<12} {stage.seconds:6.1f} s  [dim]{said}[/]", highlight=False
+        )
+
+
+@contextmanager
+def only_writer(warehouse: Path) -> Iterator[None]:
+    """Hold the warehouse for this process; the kernel frees it when the process ends, however it ends.
+
+    Raises:
+        LockError: Another run holds it.
+    """
+    with (warehouse / ".lock").open("w", encoding="utf-8") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise LockError(f"another run is writing to {warehouse}; wait for it to end") from None
+        yield

@@ -1,0 +1,227 @@
+"""ingest: landing files → bronze, bad rows → quarantine, files → register."""
+
+from collections.abc import Iterable, Mapping
+from functools import partial
+from typing import Any
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from identity.consent.suppression import carried_identifiers, suppressed
+from identity.contracts import contract_of
+from identity.errors import ContractError
+from identity.run import Run
+from identity.sources.landing import LandingFile, batch_id, find_files, not_taken
+from identity.sources.parsing import masked, parse_lines
+from identity.sources.rows import union
+from identity.stages.gates import check_landing
+from identity.standardise.identifiers import hash_key, normalised
+from identity.tables import in_parallel, read_lines
+
+_FILES = contract_of("ops.file")
+
+
+def something_to_take(run: Run) -> bool:
+    """Whether a file was delivered up to the run date that was not taken yet, or a batch did not finish."""
+    rows = run.tables.read("ops.file").select("file_id", "status").collect()
+    taken = {row["file_id"] for row in rows if row["status"] == "taken"}
+    taking = {row["file_id"] for row in rows if row["status"] == "taking"}
+    return bool(taking - taken or not_taken(_delivered(run), taken))
+
+
+def ingest(run: Run) -> None:
+    """Take every file delivered up to the run date that was not taken yet.
+
+    Raises:
+        SourceError: A delivery is missing or unreadable.
+        ContractError: A file, column or field stands in no contract.
+        QualityGateError: A file has too many bad rows.
+    """
+    with run.stage("ingest") as stage:
+        register = _recovered(run)
+        taken = {file_id: file for file_id, file in register.items()}
+        files = not_taken(_delivered(run), set(taken))
+        stage.counts["files"] = len(files)
+        if not files:
+            return
+        fresh_paths = {file.file for file in files}
+        superseded = [file_id for file_id, file in taken.items() if file in fresh_paths]
+        batch = batch_id(files)
+        _register(run, files, batch, status="taking", counts={})
+        lines = _lines(run, files).persist()
+        records = run.tables.staged(union(list(_parsed(run, lines, files))), "ingest")
+        records = _marked(run, records)
+        counts = _count(records, run)
+        _gate(run, files, counts)
+        _write(run, records, batch)
+        _remove(run, superseded)
+        _register(run, files, batch, status="taken", counts=counts)
+        run.tables.unstage("ingest")
+        lines.unpersist()
+        for kind in ("delivered", "accepted", "quarantined", "suppressed"):
+            stage.counts[kind] = sum(counts[file.file_id][kind] for file in files)
+
+
+def _delivered(run: Run) -> list[LandingFile]:
+    return find_files(run.config.landing, run.config.sources, up_to=run.on)
+
+
+def _recovered(run: Run) -> dict[str, str]:
+    """The register of taken files, `file_id` → path, after rows of a batch that never finished were removed."""
+    rows = run.tables.read("ops.file").select("file_id", "status", "batch_id", "file").collect()
+    taken = {row["file_id"]: row["file"] for row in rows if row["status"] == "taken"}
+    gone = {row["file_id"] for row in rows if row["status"] == "superseded"}
+    broken = {row["file_id"] for row in rows if row["status"] == "taking"} - set(taken) - gone
+    if broken:
+        _delete(run, broken)
+        run.tables.delete("ops.file", f"status = 'taking' and file_id in ({_listed(broken)})")
+    return {file_id: file for file_id, file in taken.items() if file_id not in gone}
+
+
+def _lines(run: Run, files: list[LandingFile]) -> DataFrame:
+    """All lines with what is known of their file."""
+    spark = run.tables.spark
+    known = [(str(f.path), f.source, f.feed, f.file_id, f.file, f.delivered_on) for f in files]
+    table = spark.createDataFrame(
+        known, "path string, source string, feed string, file_id string, file string, delivered_on date"
+    )
+    lines = read_lines(spark, [str(f.path) for f in files])
+    return lines.join(F.broadcast(table), on="path", how="inner").drop("path")
+
+
+def _parsed(run: Run, lines: DataFrame, files: Iterable[LandingFile]) -> Iterable[DataFrame]:
+    """Parse the lines of each feed; files whose columns stand in another order are read by their own header."""
+    groups: dict[tuple[str, str, tuple[str, ...]], list[str]] = {}
+    for file in files:
+        groups.setdefault((file.source, file.feed, file.header), []).append(file.file_id)
+    for (source, feed, header), file_ids in groups.items():
+        mine = lines.where(F.col("file_id").isin(file_ids))
+        yield parse_lines(mine, run.config.sources[source].feeds[feed], header=header)
+
+
+def _marked(run: Run, records: DataFrame) -> DataFrame:
+    """Mark the records of suppressed persons: adds `is_suppressed`."""
+    if not run.tables.exists("consent.suppression"):
+        return records.withColumn("is_suppressed", F.lit(False))
+    namespaces, key = run.config.namespaces, hash_key(run.key)
+    feeds = [(source, source.feeds) for source in run.config.sources.values() if source.linkage == "allowed"]
+    carried = union(
+        [
+            carried_identifiers(records.where((F.col("source") == s.source) & F.col("fault").isNull()), f)
+            for s, f in feeds
+        ]
+    )
+    found = suppressed(
+        normalised(carried, namespaces=namespaces, key=key), run.tables.read("consent.suppression")
+    )
+    marked = found.withColumn("is_suppressed", F.lit(True))
+    return records.join(marked, on=["file_id", "row_no"], how="left").fillna(False, subset=["is_suppressed"])
+
+
+def _count(records: DataFrame, run: Run) -> dict[str, dict[str, int]]:
+    """Delivered, accepted, quarantined and suppressed records by file; unknown fields stop the run here."""
+    is_bad, is_out = F.col("fault").isNotNull(), F.col("is_suppressed")
+    rows = (
+        records.groupBy("source", "feed", "file_id", "file")
+        .agg(
+            F.count("*").alias("delivered"),
+            F.count(F.when(is_bad, 1)).alias("quarantined"),
+            F.count(F.when(~is_bad & is_out, 1)).alias("suppressed"),
+            F.flatten(F.collect_set("keys")).alias("keys"),
+        )
+        .collect()
+    )
+    unknown = []
+    for row in rows:
+        columns = run.config.sources[row["source"]].feeds[row["feed"]].columns
+        unknown += [
+            f"{row['file']}: unknown column {key[:40]}" for key in sorted(set(row["keys"]) - set(columns))
+        ]
+    if unknown:
+        raise ContractError("; ".join(sorted(unknown)[:5]))
+    counts = {}
+    for row in rows:
+        accepted = row["delivered"] - row["quarantined"] - row["suppressed"]
+        counts[row["file_id"]] = {
+            "delivered": row["delivered"],
+            "accepted": accepted,
+            "quarantined": row["quarantined"],
+            "suppressed": row["suppressed"],
+        }
+    return counts
+
+
+_NOTHING = {"delivered": 0, "accepted": 0, "quarantined": 0, "suppressed": 0}
+
+
+def _gate(run: Run, files: list[LandingFile], counts: Mapping[str, Mapping[str, int]]) -> None:
+    limit = run.config.quality.max_quarantine_share
+    check_landing(
+        run,
+        [
+            {
+                "source": f.source,
+                "feed": f.feed,
+                "file": f.file,
+                "limit": limit,
+                **counts.get(f.file_id, _NOTHING),
+            }
+            for f in files
+        ],
+    )
+
+
+def _write(run: Run, records: DataFrame, batch: str) -> None:
+    good = records.where("fault is null and not is_suppressed").withColumn("batch_id", F.lit(batch))
+    bad = records.where("fault is not null").select("*", "fault.*", F.lit(batch).alias("batch_id"))
+    tasks = []
+    for name, source in run.config.sources.items():
+        contract = contract_of(f"bronze.{name}")
+        mine = good.where(F.col("source") == name).withColumn("contract_version", F.lit(source.version))
+        tasks.append(partial(run.tables.append, mine.select(*contract.columns), contract))
+    quarantine = contract_of("ops.quarantine")
+    masked_rows = bad.withColumn("masked", masked(F.col("line"))).select(*quarantine.columns)
+    tasks.append(partial(run.tables.append, masked_rows, quarantine))
+    in_parallel(tasks)
+
+
+def _remove(run: Run, file_ids: list[str]) -> None:
+    """Forget the rows of files whose path came again with other bytes: the newer file replaces the older."""
+    if file_ids:
+        _delete(run, file_ids)
+        rows = [
+            row.asDict()
+            for row in run.tables.read("ops.file")
+            .where(F.col("file_id").isin(file_ids) & (F.col("status") == "taken"))
+            .collect()
+        ]
+        run.tables.append(run.tables.rows([{**row, "status": "superseded"} for row in rows], _FILES), _FILES)
+
+
+def _delete(run: Run, file_ids: Iterable[str]) -> None:
+    condition = f"file_id in ({_listed(file_ids)})"
+    names = [f"bronze.{name}" for name in run.config.sources] + ["ops.quarantine"]
+    in_parallel([partial(run.tables.delete, name, condition) for name in names])
+
+
+def _listed(values: Iterable[str]) -> str:
+    return ", ".join(f"'{value}'" for value in sorted(values))
+
+
+def _register(
+    run: Run,
+    files: Iterable[LandingFile],
+    batch: str,
+    *,
+    status: str,
+    counts: Mapping[str, Mapping[str, int]],
+) -> None:
+    rows: list[dict[str, Any]] = [
+        {
+            "file_id": f.file_id, "status": status, "source": f.source, "feed": f.feed, "file": f.file,
+            "delivered_on": f.delivered_on, "bytes": f.bytes, "batch_id": batch, "taken_for": run.on,
+            **(counts.get(f.file_id, _NOTHING) if counts else dict.fromkeys(_NOTHING)),
+        }
+        for f in files
+    ]  # fmt: skip
+    run.tables.append(run.tables.rows(rows, _FILES), _FILES)

@@ -1,0 +1,235 @@
+"""resolve: silver → edges, clusters, golden ids, and what each of them permits."""
+
+from functools import partial, reduce
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from identity.config import LEVELS
+from identity.consent.decide import effective
+from identity.consent.gates import link_permission
+from identity.consent.reach import contact_points, subjects
+from identity.contracts import conform, contract_of
+from identity.resolve import devices, golden_id
+from identity.resolve.edges import below_threshold, resolve_edges
+from identity.resolve.identifiers import shared_identifier_edges
+from identity.resolve.model import load_model
+from identity.resolve.scoring import score
+from identity.run import Run
+from identity.stages.gates import check_id_facts, check_tables
+from identity.standardise.identifiers import hash_key, value_hash
+from identity.tables import in_parallel
+
+_KEY = ["source", "source_key"]
+
+
+def resolve(run: Run) -> None:
+    """Join what may be joined, keep every id that was, and decide what may be done with each.
+
+    Raises:
+        ModelError: The model file does not fit.
+        QualityGateError: An id table breaks its contract.
+    """
+    with run.stage("resolve") as stage:
+        config, tables = run.config, run.tables
+        persons = tables.read("silver.person_record")
+        identifiers = tables.read("silver.identifier")
+        events = tables.read("silver.consent_event")
+        views = _device_views(run)
+        records, carried = _with_devices(persons, identifiers, views)
+        permission = tables.staged(
+            link_permission(
+                records,
+                carried,
+                events,
+                purpose=config.purposes["identity.link"],
+                namespaces=config.namespaces,
+                on=run.on,
+            ),
+            "link_permission",
+        )
+        before = tables.read("id.golden_member")
+        is_open = before.where("valid_to_on is null")
+        edges = _candidates(run, persons, identifiers, permission, is_open)
+        permitted = identifiers.join(_permitted(permission), on=_KEY, how="left_semi")
+        edges, joined = resolve_edges(edges, permitted, namespaces=config.namespaces)
+        clusters, owners = _clusters(run, records, carried, permission, joined, views)
+        today = golden_id.inherit(clusters, is_open, _born(run), key=hash_key(run.key), on=run.on)
+        today = golden_id.Inheritance(
+            *(
+                tables.staged(f, n)
+                for f, n in ((today.members, "members"), (today.merged, "merged"), (today.minted, "minted"))
+            )
+        )
+        owned = _device_owner(owners, today.members)
+        frames = {
+            "id.edge": edges,
+            "id.golden_member": golden_id.membership(today.members, before, on=run.on),
+            "id.golden_history": _new_events(run, golden_id.ledger(today, is_open, run_id=run.id, on=run.on)),
+            "id.crosswalk": golden_id.crosswalk(tables.read("id.crosswalk"), today, on=run.on),
+            "id.device_owner": owned,
+            "consent.effective": effective(
+                subjects(today.members, carried, persons, namespaces=config.namespaces),
+                events,
+                contact_points(today.members, identifiers),
+                purposes=config.purposes,
+                namespaces=config.namespaces,
+                on=run.on,
+            ),
+        }
+        # What is replaced is read by what replaces it: everything is in staging before anything is written.
+        ready = {
+            name: tables.staged(conform(frame, contract_of(name)), name) for name, frame in frames.items()
+        }
+        stage.counts.update(
+            check_tables(run, "id", {name: (frame, contract_of(name)) for name, frame in ready.items()})
+        )
+        check_id_facts(run, ready["id.golden_member"], ready["id.edge"], ready["id.crosswalk"], persons)
+        ledger = contract_of("id.golden_history")
+        # The ledger first: a run that dies here writes the same events again, and they are known by their id.
+        tables.append(ready[ledger.name], ledger)
+        in_parallel(
+            [partial(tables.overwrite, f, contract_of(n)) for n, f in ready.items() if n != ledger.name]
+        )
+
+
+def _device_views(run: Run) -> DataFrame:
+    """Views of people on devices, the device by its keyed hash."""
+    key = hash_key(run.key)
+    return (
+        run.tables.read("silver.web_view")
+        .where("device is not null and not is_bot")
+        .select(
+            F.col("device_namespace").alias("namespace"),
+            value_hash(F.col("device_namespace"), F.col("device"), key=key).alias("value_hmac"),
+            "login_id",
+            "occurred_at",
+        )
+    )
+
+
+def _with_devices(
+    persons: DataFrame, identifiers: DataFrame, views: DataFrame
+) -> tuple[DataFrame, DataFrame]:
+    """Records and identifiers, devices among them: a device is a record of its own namespace, known by its hash."""
+    seen = views.groupBy("namespace", "value_hmac").agg(F.min("occurred_at").alias("first_seen_at"))
+    records = persons.select(*_KEY, "linkage", "first_seen_at").unionByName(
+        seen.select(
+            F.col("namespace").alias("source"), F.col("value_hmac").alias("source_key"),
+            F.lit("allowed").alias("linkage"), "first_seen_at",
+        )
+    )  # fmt: skip
+    level = F.when(F.col("namespace") == "cookie", "cookie").otherwise("mobile")
+    carried = identifiers.select("namespace", "value_hmac", *_KEY, "level").unionByName(
+        seen.select(
+            "namespace", "value_hmac", F.col("namespace").alias("source"), F.col("value_hmac").alias("source_key"),
+            level.alias("level"),
+        )
+    )  # fmt: skip
+    return records, carried
+
+
+def _permitted(permission: DataFrame) -> DataFrame:
+    return permission.where("link_permission = 'permitted'").select(*_KEY)
+
+
+def _candidates(
+    run: Run, persons: DataFrame, identifiers: DataFrame, permission: DataFrame, open_members: DataFrame
+) -> DataFrame:
+    """Every edge that something speaks for, between records that may be joined."""
+    matching = run.config.matching
+    may = _permitted(permission)
+    records = persons.join(may, on=_KEY, how="left_semi")
+    shared = shared_identifier_edges(
+        identifiers.join(may, on=_KEY, how="left_semi"), records, namespaces=run.config.namespaces
+    )
+    if not matching.probabilistic:
+        return shared
+    comparable = records.where(F.col("source").isin(*matching.sources) & (F.col("subject_kind") != "test"))
+    scored = score(comparable, model=load_model(matching.model), at_least=matching.candidate_probability)
+    return shared.unionByName(
+        below_threshold(scored, open_members, join=matching.join_probability, keep=matching.keep_probability)
+    )
+
+
+def _clusters(
+    run: Run,
+    records: DataFrame,
+    carried: DataFrame,
+    permission: DataFrame,
+    joined: DataFrame,
+    views: DataFrame,
+) -> tuple[DataFrame, DataFrame]:
+    """Every record's cluster, singletons and devices included, and the intervals in which devices were whose."""
+    alone = F.concat_ws("\x1f", *_KEY)
+    persons = records.join(joined, on=_KEY, how="left").withColumn("cluster", F.coalesce("cluster", alone))
+    found = devices.logins(views, permission, persons)
+    owners = run.tables.staged(
+        devices.owners(
+            found, namespaces=run.config.namespaces, look_back_days=run.config.matching.device_look_back_days
+        ),
+        "device_owners",
+    )
+    attached = devices.sole_owner(owners).withColumnRenamed("cluster", "owner")
+    level = carried.groupBy(*_KEY).agg(F.max(_strength()).alias("strength"))
+    clusters = (
+        persons.join(attached, on=_KEY, how="left")
+        .join(permission, on=_KEY, how="left")
+        .join(level, on=_KEY, how="left")
+        .select(
+            *_KEY,
+            F.coalesce("owner", "cluster").alias("cluster"),
+            _level().alias("level"),
+            "link_permission",
+            F.coalesce("confidence", F.lit(1.0)).alias("confidence"),
+            "first_seen_at",
+        )
+    )
+    return run.tables.staged(clusters, "clusters"), owners
+
+
+def _device_owner(owners: DataFrame, members: DataFrame) -> DataFrame:
+    """id.device_owner: intervals with the owner's golden id; a device nobody logged in on owns itself."""
+    is_device = members.where(F.col("source").isin("cookie", "mobile_id"))
+    by_cluster = members.select("cluster", "golden_id").distinct()
+    owned = owners.join(by_cluster, on="cluster", how="inner").select(
+        "namespace", "value_hmac", "golden_id", "from_at", "to_at", "is_shared"
+    )
+    unowned = is_device.select(
+        F.col("source").alias("namespace"), F.col("source_key").alias("value_hmac"), "golden_id"
+    )
+    unowned = unowned.join(owned, on=["namespace", "value_hmac"], how="left_anti")
+    return owned.unionByName(
+        unowned.select(
+            "*",
+            F.lit("1970-01-01").cast("timestamp").alias("from_at"),
+            F.lit(None).cast("timestamp").alias("to_at"),
+            F.lit(False).alias("is_shared"),
+        )
+    )
+
+
+def _born(run: Run) -> DataFrame:
+    minted = run.tables.read("id.golden_history").where("event = 'minted'")
+    return minted.groupBy("golden_id").agg(F.min("effective_on").alias("born_on"))
+
+
+def _new_events(run: Run, events: DataFrame) -> DataFrame:
+    """Events the ledger does not hold yet: a run that died after writing them writes them once."""
+    known = (
+        run.tables.read("id.golden_history").where(F.col("effective_on") == F.lit(run.on)).select("event_id")
+    )
+    return events.join(known, on="event_id", how="left_anti")
+
+
+def _strength() -> Column:
+    return reduce(
+        lambda chain, name: chain.when(F.col("level") == name, len(LEVELS) - LEVELS.index(name)),
+        LEVELS[1:],
+        F.when(F.col("level") == LEVELS[0], len(LEVELS)),
+    )
+
+
+def _level() -> Column:
+    names = F.array(*(F.lit(name) for name in reversed(LEVELS)))
+    return F.element_at(names, F.coalesce("strength", F.lit(1)))

@@ -1,0 +1,22 @@
+"""Addresses: streets folded like names, postal codes by country."""
+
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+
+from identity.standardise.names import folded
+
+
+def street(text: Column) -> Column:
+    """Street and house number, folded; staircase and flat are left out, for they are written in a dozen ways."""
+    return F.nullif(F.regexp_extract(folded(text), r"^(\D+?\s?\d+)", 1), F.lit(""))
+
+
+def postal_code(text: Column) -> Column:
+    """Letters and digits only, upper case; null when nothing is left or all are zero."""
+    plain = F.upper(F.regexp_replace(text, "[^0-9A-Za-z]", ""))
+    return F.nullif(F.regexp_replace(plain, "^0+$", ""), F.lit(""))
+
+
+def country(text: Column) -> Column:
+    """ISO 3166 alpha-2 as delivered, upper case; null when it is not two letters."""
+    return F.nullif(F.regexp_extract(F.upper(F.trim(text)), "^[A-Z]{2}$", 0), F.lit(""))

@@ -1,0 +1,60 @@
+"""Identifiers: normalised by namespace, then keyed hashes, so that equal persons meet and nobody else can."""
+
+import hashlib
+import hmac
+from collections.abc import Mapping
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from identity.config import Namespace
+from identity.standardise.contacts import email_hash, email_or_hash, phones
+
+_BLOCK = 64  # bytes, HMAC-SHA256 (RFC 2104)
+
+
+def hash_key(secret: bytes) -> bytes:
+    """Derive the key of identifier hashes; the secret itself never enters a query plan."""
+    return hmac.new(secret, b"identity:hashes", hashlib.sha256).digest()
+
+
+def keyed_hash(message: Column, *, key: bytes) -> Column:
+    """HMAC-SHA256 of a text as hex, in Spark's own functions (RFC 2104); null stays null."""
+    padded = key.ljust(_BLOCK, b"\0")
+    inner = F.concat(F.lit(bytearray(b ^ 0x36 for b in padded)), F.encode(message, "UTF-8"))
+    outer = F.concat(F.lit(bytearray(b ^ 0x5C for b in padded)), F.unhex(F.sha2(inner, 256)))
+    return F.sha2(outer, 256)
+
+
+def value_hash(namespace: Column, value: Column, *, key: bytes) -> Column:
+    """The keyed hash of an identifier: of namespace and normalised value; an e-mail and its SHA-256 have the same."""
+    canonical = F.when(namespace == "email", email_hash(value)).otherwise(value)
+    return keyed_hash(F.concat_ws("\x1f", namespace, canonical), key=key)
+
+
+def normalised(raw: DataFrame, *, namespaces: Mapping[str, Namespace], key: bytes) -> DataFrame:
+    """Normalise and hash identifiers.
+
+    Args:
+        raw: Columns `namespace`, `raw` and any others.
+        namespaces: The identifier hierarchy.
+        key: Key of the hashes.
+
+    Returns:
+        The other columns and `namespace`, `value`, `value_hmac`; values that cannot be normalised are left out.
+    """
+    others = [name for name in raw.columns if name != "raw"]
+    read = phones(raw.where("namespace = 'phone'").select("raw").distinct())
+    joined = raw.join(
+        read, on=(raw["namespace"] == "phone") & (raw["raw"] == read["raw"]), how="left"
+    ).select(*(raw[name] for name in raw.columns), read["phone"])
+    namespace = F.col("namespace")
+    value = (
+        F.when(namespace == "phone", F.col("phone"))
+        .when(namespace == "email", email_or_hash(F.col("raw")))
+        .otherwise(F.trim("raw"))
+    )
+    known = joined.withColumn("value", F.when(value != "", value)).where(F.col("value").isNotNull())
+    return known.where(namespace.isin(*namespaces)).select(
+        *others, "value", value_hash(namespace, F.col("value"), key=key).alias("value_hmac")
+    )

@@ -1,0 +1,204 @@
+"""Which column gets which cleaning: one list a table."""
+
+import datetime as dt
+from collections.abc import Mapping
+
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+
+from identity.config import Namespace, SourceContract
+from identity.errors import ConsentError
+from identity.standardise import addresses, dates, names
+from identity.standardise.contacts import email_or_hash
+from identity.standardise.identifiers import keyed_hash, normalised, value_hash
+from identity.standardise.robots import robots
+
+
+def person_records(persons: DataFrame, identifiers: DataFrame, *, on: dt.date) -> DataFrame:
+    """silver.person_record from the sources' persons and the standardised identifiers (their e-mails and phones)."""
+    contacts = (
+        identifiers.where("namespace in ('email', 'phone')")
+        .groupBy("source", "source_key")
+        .agg(_values("email").alias("emails"), _values("phone").alias("phones"))
+    )
+    read = persons.drop("emails", "phones").withColumns(
+        {
+            "first": names.name(F.col("first_names")),
+            "last": names.name(F.col("last_names")),
+            "written": dates.written_date(F.col("birth_text")),
+        }
+    )
+    return read.join(contacts, on=["source", "source_key"], how="left").select(
+        "source",
+        "source_key",
+        "subject_kind",
+        "linkage",
+        names.first_token(F.col("first")).alias("given_name"),
+        names.other_tokens(F.col("first")).alias("other_given_names"),
+        F.col("last").alias("family_name"),
+        dates.birth_date(F.col("written"), on=on).alias("birth_date"),
+        F.coalesce("emails", F.array().cast("array<string>")).alias("emails"),
+        F.coalesce("phones", F.array().cast("array<string>")).alias("phones"),
+        addresses.street(F.col("street")).alias("street"),
+        addresses.postal_code(F.col("postal_code")).alias("postal_code"),
+        names.folded(F.col("city")).alias("city"),
+        addresses.country(F.col("country")).alias("country"),
+        F.lower("language").alias("language"),
+        "valid_from",
+        "first_seen_at",
+    )
+
+
+def identifiers(raw: DataFrame, *, namespaces: Mapping[str, Namespace], key: bytes) -> DataFrame:
+    """silver.identifier from the sources' identifiers; two spellings of one value become one row."""
+    level = F.create_map(*(F.lit(part) for name, ns in namespaces.items() for part in (name, ns.level)))
+    return (
+        normalised(raw, namespaces=namespaces, key=key)
+        .groupBy("namespace", "value_hmac", "source", "source_key")
+        .agg(
+            F.min("value").alias("value"),
+            F.min("first_seen_at").alias("first_seen_at"),
+            F.max("last_seen_at").alias("last_seen_at"),
+        )
+        .withColumn("level", level[F.col("namespace")])
+    )
+
+
+def consent_events(raw: DataFrame, *, sources: Mapping[str, SourceContract], key: bytes) -> DataFrame:
+    """silver.consent_event: every source's codes and answers in the one vocabulary.
+
+    Raises:
+        ConsentError: A code or an answer has no mapping in its source's contract.
+    """
+    codes = [
+        (s.source, code, list(purposes))
+        for s in sources.values()
+        for code, purposes in s.consent.codes.items()
+    ]
+    answers = [
+        (s.source, answer, value) for s in sources.values() for answer, value in s.consent.values.items()
+    ]
+    spark = raw.sparkSession
+    mapped = raw.join(
+        F.broadcast(spark.createDataFrame(codes, "source string, code string, purposes array<string>")),
+        on=["source", "code"],
+        how="left",
+    ).join(
+        F.broadcast(spark.createDataFrame(answers, "source string, answer string, said string")),
+        on=["source", "answer"],
+        how="left",
+    )
+    unmapped = mapped.where("purposes is null or (said is null and size(purposes) > 0)").select(
+        "source",
+        F.when(F.col("purposes").isNull(), F.concat(F.lit("code "), "code"))
+        .otherwise(F.concat(F.lit("answer "), "answer"))
+        .alias("what"),
+    )
+    found = sorted({f"{row['source']}: {row['what']}" for row in unmapped.distinct().limit(10).collect()})
+    if found:
+        raise ConsentError("no consent mapping for " + "; ".join(found) + "; add it to the source's contract")
+    subject = value_hash(F.col("subject_namespace"), F.trim("subject_raw"), key=key)
+    point = F.coalesce(email_or_hash(F.col("contact_point_raw")), F.col("contact_phone"))
+    point_namespace = F.when(F.col("contact_point_raw").contains("@"), F.lit("email")).otherwise(
+        F.lit("phone")
+    )
+    phones = _phones(mapped)
+    statements = mapped.join(phones, on="contact_point_raw", how="left").select(
+        "source",
+        "subject_namespace",
+        subject.alias("subject_hmac"),
+        F.explode("purposes").alias("purpose"),
+        F.when(point.isNotNull(), value_hash(point_namespace, point, key=key)).alias("contact_point_hmac"),
+        F.when(F.col("said") == "objection", F.lit("n")).otherwise(F.col("said")).alias("value"),
+        F.when(F.col("said") == "objection", F.lit("objection")).otherwise(F.lit("consent")).alias("basis"),
+        "asked_in",
+        F.coalesce("asserted_at", F.col("delivered_on").cast("timestamp")).alias("asserted_at"),
+        "delivered_on",
+        "notice_version",
+        "benefit_shown",
+        "benefit_type",
+    )
+    told = (
+        "source",
+        "subject_namespace",
+        "subject_hmac",
+        "contact_point_hmac",
+        "value",
+        "basis",
+        "asserted_at",
+    )
+    keyed = statements.withColumn(
+        "event_key",
+        F.substring(
+            F.sha2(F.concat_ws("\x1f", *(F.coalesce(F.col(c).cast("string"), F.lit("")) for c in told)), 256),
+            1,
+            32,
+        ),
+    )
+    first = Window.partitionBy("source", "event_key", "purpose").orderBy(
+        "delivered_on",
+        *(
+            F.col(c).asc_nulls_first()
+            for c in ("asked_in", "notice_version", "benefit_type", "benefit_shown")
+        ),
+    )
+    return keyed.withColumn("_place", F.row_number().over(first)).where("_place = 1").drop("_place")
+
+
+def web_views(raw: DataFrame, *, gap_minutes: int, key: bytes) -> DataFrame:
+    """silver.web_view from the sources' views: robots flagged, referrers cut to hosts, sessions by gap."""
+    flags = robots(raw.select("user_agent").distinct())
+    flagged = raw.join(flags, on=raw["user_agent"].eqNullSafe(flags["user_agent"]), how="left").drop(
+        flags["user_agent"]
+    )
+    order = Window.partitionBy("device_namespace", "device").orderBy("occurred_at", "source", "event_id")
+    gap = F.col("occurred_at").cast("double") - F.lag("occurred_at").over(order).cast("double")
+    starts = F.when(gap.isNull() | (gap > gap_minutes * 60), F.col("occurred_at"))
+    session_start = F.last(starts, ignorenulls=True).over(order)
+    host = F.lower(F.regexp_extract("referrer", r"^[a-z]+://([^/?#:]+)", 1))
+    return (
+        flagged.withColumn("is_bot", F.coalesce("is_bot", F.lit(False)))
+        .withColumn("session_start", session_start)
+        .withColumn("referrer_host", F.when(host != "", host))
+        .withColumn(
+            "session_id",
+            F.when(
+                F.col("device").isNotNull(),
+                keyed_hash(
+                    F.concat_ws("\x1f", "device_namespace", "device", F.col("session_start").cast("string")),
+                    key=key,
+                ),
+            ),
+        )
+        .drop("user_agent", "referrer", "session_start", "file_id")
+    )
+
+
+def web_sessions(views: DataFrame) -> DataFrame:
+    """silver.web_session: the visits of devices, robots left out."""
+    by_time: Column = F.struct("occurred_at", "source", "event_id")
+    return (
+        views.where("session_id is not null and not is_bot")
+        .groupBy("session_id", "channel", "device_namespace", "device")
+        .agg(
+            F.min("occurred_at").alias("started_at"),
+            F.max("occurred_at").alias("ended_at"),
+            F.count("*").alias("events"),
+            F.min_by("referrer_host", by_time).alias("referrer_host"),
+            F.min_by("campaign", F.when(F.col("campaign").isNotNull(), by_time)).alias("campaign"),
+            F.sum(F.when(F.col("result_count") == 0, 1).otherwise(0)).alias("zero_result_searches"),
+        )
+    )
+
+
+def _values(namespace: str) -> Column:
+    return F.sort_array(F.collect_set(F.when(F.col("namespace") == namespace, F.col("value"))))
+
+
+def _phones(consents: DataFrame) -> DataFrame:
+    from identity.standardise.contacts import phones
+
+    bound = consents.where("contact_point_raw is not null and not contains(contact_point_raw, '@')")
+    return phones(bound.select(F.col("contact_point_raw").alias("raw")).distinct()).select(
+        F.col("raw").alias("contact_point_raw"), F.col("phone").alias("contact_phone")
+    )

@@ -1,0 +1,170 @@
+"""The closing summary of a run: counted from the tables it wrote, told as JSON or as pages of a terminal."""
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any
+
+from pyspark.sql import functions as F
+from rich.console import Console
+from rich.table import Table
+
+from identity.run import Run
+
+Summary = dict[str, Any]
+
+
+def summarise(run: Run) -> Summary:
+    """Count what a run did: records in = records out, ids, edges, gold rows, gates, seconds, and the tills' totals."""
+    return {
+        "run_id": run.id,
+        "run_date": run.on.isoformat(),
+        "sources": _sources(run),
+        **_ids(run),
+        "edges": _edges(run),
+        "gold": {
+            name: n for stage in run.stages if stage.name == "publish" for name, n in stage.counts.items()
+        },
+        "reconciliation": _reconciliation(run),
+        "gates": _gates(run),
+        "stages": [{"stage": stage.name, "seconds": stage.seconds} for stage in run.stages],
+        "seconds": round((dt.datetime.now(dt.UTC) - run.started_at).total_seconds(), 1),
+    }
+
+
+def show(summary: Summary, console: Console) -> None:
+    """Print a summary as tables for a person."""
+    console.rule(f"[bold]{summary['run_id']}")
+    _print(console, "Records by source", summary["sources"])
+    ids = [{"level": level, "golden ids": n} for level, n in summary["golden_ids"].items()]
+    sizes = [{"records per id": size, "golden ids": n} for size, n in summary["records_per_id"].items()]
+    _print(console, "Golden ids", ids)
+    _print(console, "Records per golden id, devices aside", sizes)
+    _print(console, "Edges", summary["edges"])
+    _print(console, "Gold", [{"table": name, "rows": n} for name, n in summary["gold"].items()])
+    _print(console, "Sales, in currency units", summary["reconciliation"])
+    _print(console, "Gates", summary["gates"])
+    _print(console, "Stages", summary["stages"])
+    console.print(
+        f"[bold green]published[/] for {summary['run_date']} in {summary['seconds']} s", highlight=False
+    )
+
+
+def _print(console: Console, title: str, rows: list[dict[str, Any]]) -> None:
+    if not rows:
+        return
+    table = Table(title=title, title_justify="left", title_style="bold", header_style="dim", pad_edge=False)
+    for name in rows[0]:
+        is_number = isinstance(rows[0][name], int | float) or name in ("records per id",)
+        table.add_column(name.replace("_", " "), justify="right" if is_number else "left")
+    for row in rows:
+        table.add_row(
+            *(
+                "" if value is None else f"{value:,}" if isinstance(value, int) else str(value)
+                for value in row.values()
+            )
+        )
+    console.print(table)
+
+
+def _sources(run: Run) -> list[dict[str, Any]]:
+    """Delivered = accepted + quarantined + suppressed + barred, by source, of the files taken for this run date."""
+    barred = {
+        key.removeprefix("barred "): n
+        for stage in run.stages
+        for key, n in stage.counts.items()
+        if key.startswith("barred ")
+    }
+    rows = (
+        run.tables.read("ops.file")
+        .where((F.col("status") == "taken") & (F.col("taken_for") == F.lit(run.on)))
+        .groupBy("source")
+        .agg(*(F.sum(name).alias(name) for name in ("delivered", "accepted", "quarantined", "suppressed")))
+        .collect()
+    )
+    return [
+        {
+            "source": row["source"],
+            "delivered": row["delivered"],
+            "accepted": row["accepted"] - barred.get(row["source"], 0),
+            "quarantined": row["quarantined"],
+            "suppressed": row["suppressed"],
+            "barred": barred.get(row["source"], 0),
+        }
+        for row in sorted(rows, key=lambda row: str(row["source"]))
+    ]
+
+
+def _ids(run: Run) -> dict[str, Any]:
+    members = run.tables.read("id.golden_member").where("valid_to_on is null")
+    is_person = ~F.col("source").isin("cookie", "mobile_id")
+    ids = members.groupBy("golden_id").agg(F.count(F.when(is_person, 1)).alias("records"))
+    levels = run.tables.read("gold.profile_core").groupBy("level").count().collect()
+    sizes = ids.where("records > 0").groupBy(F.least("records", F.lit(10)).alias("size")).count().collect()
+    return {
+        "golden_ids": {
+            row["level"]: row["count"] for row in sorted(levels, key=lambda row: str(row["level"]))
+        },
+        "records_per_id": {
+            "10 or more" if row["size"] == 10 else str(row["size"]): row["count"]
+            for row in sorted(sizes, key=lambda r: int(r["size"]))
+        },
+    }
+
+
+def _edges(run: Run) -> list[dict[str, Any]]:
+    rows = run.tables.read("id.edge").groupBy("rank", "kind", "rule", "fate", "reason").count().collect()
+    ordered = sorted(rows, key=lambda r: (r["rank"], r["rule"], r["fate"] != "used", r["reason"] or ""))
+    return [
+        {"kind": r["kind"], "rule": r["rule"], "fate": r["fate"], "reason": r["reason"], "edges": r["count"]}
+        for r in ordered
+    ]
+
+
+def _reconciliation(run: Run) -> list[dict[str, Any]]:
+    """By currency: what the tills say they sold, and what the receipt lines say, known and unknown buyers apart."""
+    till = (
+        run.tables.read("silver.till_total").groupBy("currency").agg(F.sum("net_amount").alias("till_total"))
+    )
+    is_known = F.col("golden_id").isNotNull()
+    lines = (
+        run.tables.read("gold.purchase_fact")
+        .groupBy("currency")
+        .agg(
+            F.coalesce(F.sum(F.when(is_known, F.col("net_amount"))), F.lit(0)).alias("identified"),
+            F.coalesce(F.sum(F.when(~is_known, F.col("net_amount"))), F.lit(0)).alias("unidentified"),
+        )
+    )
+    rows = till.join(lines, on="currency", how="full").na.fill(0).collect()
+    return [
+        {
+            "currency": row["currency"],
+            "till_total": f"{row['till_total']:.2f}",
+            "identified": f"{row['identified']:.2f}",
+            "unidentified": f"{row['unidentified']:.2f}",
+            "difference": f"{row['till_total'] - row['identified'] - row['unidentified']:.2f}",
+        }
+        for row in sorted(rows, key=lambda row: str(row["currency"]))
+    ]
+
+
+def _gates(run: Run) -> list[dict[str, Any]]:
+    gates: dict[str, dict[str, Any]] = {}
+    for check in run.checks:
+        gate = gates.setdefault(check.gate, {"gate": check.gate, "checks": 0, "failed": 0})
+        gate["checks"] += 1
+        gate["failed"] += not check.success
+    return list(gates.values())
+
+
+def stage_rows(run: Run) -> list[Mapping[str, Any]]:
+    """ops.run_stage rows of the stages done by this process."""
+    return [
+        {
+            "run_id": run.id,
+            "stage": s.name,
+            "started_at": s.started_at,
+            "seconds": s.seconds,
+            "counts": s.counts,
+        }
+        for s in run.stages
+    ]
