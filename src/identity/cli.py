@@ -12,13 +12,14 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from typer.exceptions import TyperException
 
 from identity import __version__
 from identity.config import Config, load_config
 from identity.errors import ConfigError, IdentityError
 
 app = typer.Typer(
-    help="Identity resolution for a retailer: from traces in tills, loyalty, CRM and web to golden customer ids and consented profiles.",
+    help="Identity resolution for a retailer: from traces to golden customer ids and consented profiles.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -121,6 +122,9 @@ def evaluate(
 @app.command()
 def train(
     conf: Conf,
+    run_date: Annotated[
+        str, typer.Option("--run-date", help="Date whose permissions hold, yyyy-mm-dd.", show_default=False)
+    ],
     out: Annotated[
         Path | None,
         typer.Option("--out", help="Model file to write; by default the one the configuration names."),
@@ -128,12 +132,13 @@ def train(
     warehouse: Warehouse = None,
 ) -> None:
     """Learn a Splink model from silver, unsupervised; truth is never read."""
+    day = _date(run_date)
     config = load_config(conf, warehouse=warehouse, need_model=False)
     target = out or config.matching.model
     with _session(config, needs_quality=False) as tables:
         from identity.pipeline import train_model
 
-        facts = train_model(tables, config, target)
+        facts = train_model(tables, config, target, on=day)
     Console().print(f"{target}: learnt from {facts['records']:,} records", highlight=False)
 
 
@@ -159,18 +164,16 @@ def main(arguments: list[str] | None = None) -> None:
 
 def exit_code_of(action: Callable[[], Any]) -> int:
     """Run something and tell how it ended, as an exit code; says on standard error what went wrong."""
-    from click.exceptions import ClickException, Exit
-
     errors = Console(stderr=True, soft_wrap=True)
     try:
         result = action()
     except IdentityError as error:
         errors.print(f"[bold red]error[/] {_plain(error)}", highlight=False)
         return error.exit_code
-    except Exit as ended:
+    except typer.Exit as ended:
         return ended.exit_code
-    except ClickException as error:
-        error.show()
+    except TyperException as error:
+        errors.print(f"[bold red]error[/] {error}; see `identity --help`", highlight=False, markup=True)
         return ConfigError.exit_code
     except KeyboardInterrupt:
         errors.print("stopped")
@@ -239,7 +242,7 @@ def _tables(warehouse: Path) -> Iterator[Any]:
         stop_session(spark)
 
 
-def _evaluate(tables: Any, truth: Path, console: Console | None) -> dict[str, Any]:  # noqa: ANN401
+def _evaluate(tables: Any, truth: Path, console: Console | None) -> dict[str, Any]:
     from identity import evaluation
 
     known = evaluation.read_truth(truth)

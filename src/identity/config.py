@@ -18,6 +18,9 @@ from identity.errors import ConfigError, PlatformError
 
 Level = Literal["verified", "identified", "cookie", "mobile"]
 LEVELS: tuple[Level, ...] = ("verified", "identified", "cookie", "mobile")
+# Sources with an adapter in `sources/`; a contract for another would be taken in and never read.
+ADAPTERS = frozenset({"tills", "loyalty", "crm", "web_log", "web_events", "survey"})
+_TYPE = r"^(string|int|bigint|double|boolean|timestamp|date|decimal\(\d+,\s?\d+\)|(array|struct|map)<.+>)$"
 CATEGORIES = frozenset({"contact", "demographic", "location", "purchase", "behaviour", "service"})
 
 
@@ -35,7 +38,6 @@ class Namespace(Frozen):
     links: Literal["always", "with_agreement", "never"]
     max_persons: int = Field(gt=0)
     max_per_person: int | None = Field(default=None, gt=0)
-    time_bounded: bool = False
     blocked: tuple[str, ...] = ()
 
 
@@ -53,7 +55,7 @@ class Purpose(Frozen):
 class FeedColumn(Frozen):
     """A delivered column: its Spark type, whether it must be there, is personal, or identifies somebody."""
 
-    type: str
+    type: str = Field(pattern=_TYPE)
     required: bool = False
     personal: bool = False
     identifier: str | None = None
@@ -77,7 +79,6 @@ class ConsentMapping(Frozen):
 
     asked: bool
     subject: str | None = None
-    device_subject: str | None = None
     codes: dict[str, Annotated[tuple[str, ...], BeforeValidator(_as_tuple)]] = {}
     values: dict[str, Literal["y", "n", "objection", "pending", "unknown"]] = {}
 
@@ -103,7 +104,6 @@ class Matching(Frozen):
     """Probabilistic matching and sessions: thresholds and sizes."""
 
     probabilistic: bool
-    engine: Literal["duckdb"]
     model: Path
     sources: tuple[str, ...]
     join_probability: float = Field(gt=0, lt=1)
@@ -126,7 +126,6 @@ class Quality(Frozen):
     """Limits of the gates."""
 
     max_quarantine_share: float = Field(ge=0, le=1)
-    max_unreconciled_share: float = Field(ge=0, le=1)
 
 
 class SparkSettings(Frozen):
@@ -155,7 +154,9 @@ class Config(Frozen):
     @property
     def hash(self) -> str:
         """SHA-256 of all that steers the result; where data lies and how Spark starts do not."""
-        steering = self.model_dump_json(exclude={"landing", "warehouse", "key", "spark"})
+        steering = self.model_dump_json(
+            exclude={"landing": True, "warehouse": True, "key": True, "spark": True, "matching": {"model"}}
+        )
         model = self.matching.model.read_bytes() if self.matching.model.is_file() else b""
         return hashlib.sha256(steering.encode() + model).hexdigest()
 
@@ -231,12 +232,10 @@ def _cross_faults(config: Config, *, need_model: bool) -> Iterable[str]:
     for required in ("collect", "identity.link", "analytics"):
         if required not in config.purposes:
             yield f"purposes: {required} is missing"
-    for name, namespace in config.namespaces.items():
-        for pattern in namespace.blocked:
-            try:
-                re.compile(pattern)
-            except re.error as error:
-                yield f"namespaces.{name}.blocked: {pattern!r} is no regular expression: {error}"
+    yield from _pattern_faults(config.namespaces)
+    if set(config.sources) != ADAPTERS:
+        missing, surplus = sorted(ADAPTERS - set(config.sources)), sorted(set(config.sources) - ADAPTERS)
+        yield f"sources: without a contract {missing}, without an adapter {surplus}"
     for name, source in config.sources.items():
         yield from _source_faults(f"sources.{name}", source, config)
     if config.matching.probabilistic and need_model and not config.matching.model.is_file():
@@ -247,6 +246,15 @@ def _cross_faults(config: Config, *, need_model: bool) -> Iterable[str]:
     for source_name in config.matching.sources:
         if source_name not in config.sources:
             yield f"matching.sources: no source contract {source_name}"
+
+
+def _pattern_faults(namespaces: Mapping[str, Namespace]) -> Iterable[str]:
+    for name, namespace in namespaces.items():
+        for pattern in namespace.blocked:
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                yield f"namespaces.{name}.blocked: {pattern!r} is no regular expression: {error}"
 
 
 def _source_faults(where: str, source: SourceContract, config: Config) -> Iterable[str]:

@@ -133,7 +133,7 @@ def _all_scores(records: pd.DataFrame, cluster: str) -> dict[str, Any]:
     }
 
 
-def _components(records: pd.DataFrame, edges: pd.DataFrame) -> Any:  # noqa: ANN401 - an array of labels
+def _components(records: pd.DataFrame, edges: pd.DataFrame) -> Any:
     """Connected components over edges; devices and records without truth may stand between two records."""
     left = pd.MultiIndex.from_frame(edges[["source_l", "source_key_l"]], names=_KEY)
     right = pd.MultiIndex.from_frame(edges[["source_r", "source_key_r"]], names=_KEY)

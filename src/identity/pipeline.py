@@ -8,14 +8,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pyspark.sql import functions as F
+from pyspark.sql import Row
 
 from identity import quality
 from identity.config import Config
+from identity.consent.gates import link_permission
 from identity.contracts import contract_of
 from identity.errors import IdentityError, ModelError, RunDateError
 from identity.resolve.model import save_model
-from identity.resolve.scoring import comparable
+from identity.resolve.scoring import comparable, comparable_records
 from identity.resolve.training import train
 from identity.run import Run, only_writer
 from identity.stages.ingest import ingest, something_to_take
@@ -57,45 +58,37 @@ def run_stages(run: Run, names: Sequence[str], *, again: bool = True) -> Summary
     """Run some stages in order; a run that publishes closes with its summary, any other with what it did.
 
     Raises:
+        RunDateError: A later date is already published.
         IdentityError: Any error a user can mend; gold stays as it was.
     """
     prepare_warehouse(run.config.warehouse)
     with only_writer(run.config.warehouse):
         published = _published(run)
         if not again and run.id in published and not something_to_take(run):
-            return {**published[run.id], "is_repeat": True}
+            return {**json.loads(published[run.id]["summary"]), "is_repeat": True}
+        _require_not_before(run, published)
         with _registers(run) as closing:
             for name in names:
                 STAGES[name](run)
             if "publish" in names:
                 closing["summary"] = summarise(run)
-        return closing.get(
-            "summary",
-            {
-                "run_id": run.id,
-                "stages": [{"stage": s.name, "seconds": s.seconds, **s.counts} for s in run.stages],
-            },
-        )
+        done = {
+            "run_id": run.id,
+            "stages": [{"stage": s.name, "seconds": s.seconds, **s.counts} for s in run.stages],
+        }
+        return {**done, **closing.get("summary", {})}
 
 
-def _published(run: Run) -> dict[str, Summary]:
-    """Summaries of published runs by run id, the newest of each.
+def _published(run: Run) -> dict[str, Row]:
+    """The newest published row of ops.run by run id."""
+    rows = run.tables.read("ops.run").where("outcome = 'published'").collect()
+    return {row["run_id"]: row for row in sorted(rows, key=lambda row: row["started_at"])}
 
-    Raises:
-        RunDateError: A later date is already published.
-    """
-    rows = (
-        run.tables.read("ops.run")
-        .where("outcome = 'published'")
-        .select("run_id", "run_on", "started_at", "summary")
-        .collect()
-    )
-    later = [row["run_on"] for row in rows if row["run_on"] > run.on]
+
+def _require_not_before(run: Run, published: Mapping[str, Row]) -> None:
+    later = [row["run_on"] for row in published.values() if row["run_on"] > run.on]
     if later:
         raise RunDateError(f"{max(later)} is already published; a run for {run.on} would rewrite history")
-    return {
-        row["run_id"]: json.loads(row["summary"]) for row in sorted(rows, key=lambda row: row["started_at"])
-    }
 
 
 @contextmanager
@@ -124,7 +117,7 @@ def _write_registers(run: Run, summary: Summary | None, exit_code: int | None) -
             {
                 "run_id": run.id,
                 "run_on": run.on,
-                "config_hash": run.config.hash,
+                "config_hash": run.config_hash,
                 "model_version": model,
                 "outcome": "failed" if exit_code else "published",
                 "exit_code": exit_code,
@@ -143,18 +136,27 @@ def _write_registers(run: Run, summary: Summary | None, exit_code: int | None) -
         quality.write_docs(results=run.checks, folder=run.config.warehouse / "data_docs", title=run.id)
 
 
-def train_model(tables: Tables, config: Config, target: Path) -> dict[str, Any]:
-    """Learn a model from silver.person_record and write it; returns the training facts.
+def train_model(tables: Tables, config: Config, target: Path, *, on: dt.date) -> dict[str, Any]:
+    """Learn a model from the records that may be joined on a date, and write it; returns the training facts.
 
     Raises:
         ModelError: Silver holds too few records to learn from.
     """
     matching = config.matching
-    records = tables.read("silver.person_record").where(F.col("source").isin(*matching.sources))
+    persons = tables.read("silver.person_record")
+    permission = link_permission(
+        persons,
+        tables.read("silver.identifier"),
+        tables.read("silver.consent_event"),
+        purpose=config.purposes["identity.link"],
+        namespaces=config.namespaces,
+        on=on,
+    )
+    records = comparable_records(persons, permission, sources=matching.sources)
     table = comparable(records).toArrow().sort_by("unique_id")
     if table.num_rows < _FEWEST_TO_LEARN_FROM:
         raise ModelError(
-            f"silver holds {table.num_rows} records to learn from; {_FEWEST_TO_LEARN_FROM} are the least: run ingest and standardise first"
+            f"silver holds {table.num_rows} records to learn from; {_FEWEST_TO_LEARN_FROM} are the least"
         )
     model = train(table, version=target.stem, pairs=matching.training_pairs, seed=matching.seed)
     save_model(model, target)

@@ -35,7 +35,7 @@ from identity.quality_docs import (
 _HOLDS: Final = "BOOLEAN_ONLY"
 _COUNTS: Final = {"result_format": "SUMMARY", "partial_unexpected_count": 0}
 
-# One table's planning in Python overlaps another's job in the JVM; more threads gained nothing on 2 cores.
+# One table's planning in Python overlaps another's job in the JVM. On 2 cores the third thread gains nothing.
 _THREADS: Final = 3
 
 
@@ -53,7 +53,7 @@ def warm_up() -> None:
     check_facts(gate="silver", facts={"warm": 0})
 
 
-def suite_of(contract: TableContract) -> Any:  # noqa: ANN401 - Great Expectations' type stays behind this door
+def suite_of(contract: TableContract) -> Any:
     """The Great Expectations suite of a contract."""
     return _gx().suite(contract.name, expectations_of(contract))
 
@@ -168,7 +168,7 @@ def _check(gate: Gate, table: str, df: DataFrame, contract: TableContract) -> li
     return _results(gate, table, expectations, outcomes)
 
 
-def _validate(data: Any, expectations: Sequence[Expectation], *, result_format: Any) -> list[_Outcome]:  # noqa: ANN401
+def _validate(data: Any, expectations: Sequence[Expectation], *, result_format: Any) -> list[_Outcome]:
     """Ask Great Expectations; what it could not evaluate has failed, and has no counts."""
     if not expectations:
         return []
@@ -231,7 +231,7 @@ def _open() -> SimpleNamespace:
             partial_fn_type=MetricPartialFunctionTypes.AGGREGATE_FN,
             domain_type=MetricDomainTypes.TABLE,
         )
-        def _spark(cls, metric_domain_kwargs: Any, metric_value_kwargs: Any, **_: Any) -> Any:  # noqa: N805, ANN401
+        def _spark(cls, metric_domain_kwargs: Any, metric_value_kwargs: Any, **_: Any) -> Any:  # noqa: N805
             # A struct is never null, so a key with an empty part counts as a key.
             return F.count_distinct(F.struct(*metric_value_kwargs["column_list"])), metric_domain_kwargs, {}
 
@@ -252,13 +252,13 @@ def _open() -> SimpleNamespace:
             # Of a result, BOOLEAN_ONLY keeps nothing; of its meta data, all.
             return {"success": rows == keys, "meta": {"element_count": rows, "unexpected_count": rows - keys}}
 
-    def suite(name: str, expectations: Sequence[Expectation]) -> Any:  # noqa: ANN401
+    def suite(name: str, expectations: Sequence[Expectation]) -> Any:
         asked: Any = [{"type": e.kind, "kwargs": dict(e.arguments)} for e in expectations]
         return gx.ExpectationSuite(name=name, expectations=asked)
 
     logging.captureWarnings(False)  # Great Expectations' import turned it on for the whole process
 
-    def validate(data: Any, expectations: Sequence[Expectation], result_format: Any) -> Any:  # noqa: ANN401
+    def validate(data: Any, expectations: Sequence[Expectation], result_format: Any) -> Any:
         # Without these stores a context would make a temporary folder, for docs that nobody builds.
         config = base.DataContextConfig(
             store_backend_defaults=base.InMemoryStoreBackendDefaults(init_temp_docs_sites=False),

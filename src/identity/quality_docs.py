@@ -210,7 +210,7 @@ def _page(title: str, body: str) -> str:
     )
 
 
-# Great Expectations' own pages take style, scripts and icons from eight hosts on the network. These lines take
+# Great Expectations' own pages take style, scripts and icons from seven hosts on the network. These lines take
 # their place; the class names are those of its markup.
 _STYLE: Final = """
 body { font: 15px/1.4 system-ui, sans-serif; max-width: 70em; margin: 2em auto; padding: 0 1em; color: #222; }

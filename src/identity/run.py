@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from rich.console import Console
@@ -49,10 +50,15 @@ class Run:
     stages: list[Stage] = field(default_factory=list)
     checks: list[CheckResult] = field(default_factory=list)
 
+    @cached_property
+    def config_hash(self) -> str:
+        """The configuration in force when the run began."""
+        return self.config.hash
+
     @property
     def id(self) -> str:
         """The same date and configuration make the same run, whoever runs it and however often."""
-        return f"{self.on.isoformat()}-{self.config.hash[:8]}"
+        return f"{self.on.isoformat()}-{self.config_hash[:8]}"
 
     @property
     def log_file(self) -> Path:

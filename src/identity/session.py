@@ -37,10 +37,14 @@ _ALWAYS: Final = {
     "spark.sql.ansi.enabled": "true",
     "spark.sql.execution.arrow.pyspark.enabled": "true",
     "spark.ui.showConsoleProgress": "false",
+    # The web interface shows query plans, and plans hold the key of identifier hashes.
+    "spark.ui.enabled": "false",
 }
 
 _SMALL: Final = {
-    "spark.ui.enabled": "false",
+    # Compiling a query takes longer than interpreting it over a few thousand rows (docs/adr/0002).
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
     "spark.sql.adaptive.enabled": "false",
     "spark.sql.shuffle.partitions": "2",
     "spark.sql.sources.parallelPartitionDiscovery.parallelism": "2",

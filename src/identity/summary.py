@@ -33,6 +33,11 @@ def summarise(run: Run) -> Summary:
 
 def show(summary: Summary, console: Console) -> None:
     """Print a summary as tables for a person."""
+    if summary.get("is_repeat"):
+        console.print(
+            f"nothing was delivered since {summary['run_id']} was published; this is its summary",
+            highlight=False,
+        )
     console.rule(f"[bold]{summary['run_id']}")
     _print(console, "Records by source", summary["sources"])
     ids = [{"level": level, "golden ids": n} for level, n in summary["golden_ids"].items()]
@@ -54,7 +59,7 @@ def _print(console: Console, title: str, rows: list[dict[str, Any]]) -> None:
         return
     table = Table(title=title, title_justify="left", title_style="bold", header_style="dim", pad_edge=False)
     for name in rows[0]:
-        is_number = isinstance(rows[0][name], int | float) or name in ("records per id",)
+        is_number = isinstance(rows[0][name], int | float) or name == "records per id"
         table.add_column(name.replace("_", " "), justify="right" if is_number else "left")
     for row in rows:
         table.add_row(
@@ -68,12 +73,7 @@ def _print(console: Console, title: str, rows: list[dict[str, Any]]) -> None:
 
 def _sources(run: Run) -> list[dict[str, Any]]:
     """Delivered = accepted + quarantined + suppressed + barred, by source, of the files taken for this run date."""
-    barred = {
-        key.removeprefix("barred "): n
-        for stage in run.stages
-        for key, n in stage.counts.items()
-        if key.startswith("barred ")
-    }
+    barred = {key.removeprefix("barred "): n for key, n in _counts(run).items() if key.startswith("barred ")}
     rows = (
         run.tables.read("ops.file")
         .where((F.col("status") == "taken") & (F.col("taken_for") == F.lit(run.on)))
@@ -92,6 +92,22 @@ def _sources(run: Run) -> list[dict[str, Any]]:
         }
         for row in sorted(rows, key=lambda row: str(row["source"]))
     ]
+
+
+def _counts(run: Run) -> dict[str, int]:
+    """What the stages of this run counted; stages run apart left it in ops.run_stage, where the newest stands."""
+    before = (
+        run.tables.read("ops.run_stage")
+        .where(F.col("run_id") == run.id)
+        .select("started_at", "counts")
+        .collect()
+    )
+    counts: dict[str, int] = {}
+    for row in sorted(before, key=lambda row: row["started_at"]):
+        counts |= row["counts"]
+    for stage in run.stages:
+        counts |= stage.counts
+    return counts
 
 
 def _ids(run: Run) -> dict[str, Any]:

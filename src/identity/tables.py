@@ -14,7 +14,6 @@ from typing import Any
 from urllib.parse import unquote
 
 from delta.tables import DeltaTable
-from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -39,7 +38,7 @@ class Tables:
     def read(self, name: str, *, version: int | None = None) -> DataFrame:
         """Read a table, or one version of it; a table never written yet reads as empty."""
         if not self.exists(name):
-            return self.spark.createDataFrame([], contract_of(name).schema)
+            return self.spark.createDataFrame([], contract_of(name).spark_schema)
         reader = self.spark.read.format("delta")
         if version is not None:
             reader = reader.option("versionAsOf", version)
@@ -79,16 +78,18 @@ class Tables:
 
     def from_staging(self, contract: TableContract) -> DataFrame:
         """Read a staged frame."""
-        return self.spark.read.schema(contract.schema).parquet(self._address(f"staging.{contract.name}"))
+        return self.spark.read.schema(contract.spark_schema).parquet(
+            self._address(f"staging.{contract.name}")
+        )
 
-    def unstage(self, name: str) -> None:
-        """Remove a frame from staging."""
-        shutil.rmtree(self._address(f"staging.{name}"), ignore_errors=True)
+    def clear_staging(self) -> None:
+        """Remove everything from staging."""
+        shutil.rmtree(self._address("staging"), ignore_errors=True)
 
     def rows(self, rows: Iterable[Mapping[str, Any]], contract: TableContract) -> DataFrame:
         """Make a small frame in a contract's shape out of mappings."""
         data = [tuple(row[name] for name in contract.columns) for row in rows]
-        return self.spark.createDataFrame(data, contract.schema)
+        return self.spark.createDataFrame(data, contract.spark_schema)
 
     def _write(self, df: DataFrame, contract: TableContract, *, mode: str) -> None:
         conformed = conform(df, contract).select(
@@ -174,8 +175,3 @@ def write_json_line(path: Path, record: Mapping[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a", encoding="utf-8") as out:
         out.write(json.dumps(record, sort_keys=True, default=str) + "\n")
-
-
-def without_values(error: PySparkException) -> str:
-    """What went wrong in Spark, as its error class; the text may quote data, so it is not repeated."""
-    return error.getCondition() or type(error).__name__

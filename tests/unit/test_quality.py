@@ -389,7 +389,7 @@ def test_seconds_per_table(spark: SparkSession, tmp_path: Path) -> None:
     for contract in contracts:
         made_up(spark, contract, rows=5000).write.parquet(str(tmp_path / contract.name))
         frames[contract.name] = (
-            spark.read.schema(contract.schema).parquet(str(tmp_path / contract.name)),
+            spark.read.schema(contract.spark_schema).parquet(str(tmp_path / contract.name)),
             contract,
         )
 

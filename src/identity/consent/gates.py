@@ -80,7 +80,8 @@ def link_permission(
         `source`, `source_key`, `link_permission` (permitted or barred), a row a record.
     """
     said = newest_statements(events.where("purpose = 'identity.link'"), namespaces=namespaces)
-    heard = identifiers.join(
+    carried = identifiers.select("namespace", "value_hmac", "source", "source_key")
+    heard = carried.join(
         said.select(
             F.col("subject_namespace").alias("namespace"), F.col("subject_hmac").alias("value_hmac"),
             "value", "basis", "asserted_at", "strength",
@@ -100,9 +101,8 @@ def link_permission(
     )
     fresh = F.lit(True)
     if purpose.expires_days is not None:
-        fresh = F.col("yes.asserted_at") >= F.lit(on - dt.timedelta(days=purpose.expires_days)).cast(
-            "timestamp"
-        )
+        until = F.date_add(F.col("yes.asserted_at").cast("date"), purpose.expires_days)
+        fresh = until > F.lit(on)
     permitted = F.col("yes").isNotNull() & overruled & fresh & ~F.col("objected")
     return (
         records.select("source", "source_key", "linkage")

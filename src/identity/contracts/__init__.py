@@ -57,9 +57,11 @@ class TableContract(BaseModel):
         return ", ".join(f"`{name}` {column.type}" for name, column in self.columns.items())
 
     @property
-    def schema(self) -> StructType:
+    def spark_schema(self) -> StructType:
         """The schema as a Spark type."""
-        return StructType.fromDDL(self.ddl)
+        schema = StructType.fromDDL(self.ddl)
+        assert isinstance(schema, StructType)
+        return schema
 
     @property
     def statistics_columns(self) -> list[str]:

@@ -11,7 +11,8 @@ def identified_lines(
 ) -> DataFrame:
     """Receipt lines with their buyer: the loyalty card's holder, else the payment card's owner, else whose e-mail it is.
 
-    An e-mail that several golden ids carry names no buyer.
+    An e-mail that several golden ids carry names no buyer, and a card or an e-mail of a person who may not be
+    joined says nothing of who paid.
 
     Args:
         lines: silver.sale_line.
@@ -22,8 +23,9 @@ def identified_lines(
     Returns:
         silver.sale_line's columns and `buyer`, `product_group`, `is_sensitive`, `unit_cost`.
     """
-    keyed = members.select("golden_id", "source", "source_key")
-    by_member = keyed.where("source = 'loyalty'").select(
+    keyed = members.select("golden_id", "source", "source_key", "link_permission")
+    joinable = keyed.where("link_permission = 'permitted'").drop("link_permission")
+    by_member = joinable.where("source = 'loyalty'").select(
         F.col("source_key").alias("member_no"), F.col("golden_id").alias("by_member")
     )
     by_token = keyed.where("source = 'tills'").select(
@@ -31,7 +33,7 @@ def identified_lines(
     )
     by_email = (
         identifiers.where("namespace = 'email'")
-        .join(keyed, on=["source", "source_key"], how="inner")
+        .join(joinable, on=["source", "source_key"], how="inner")
         .groupBy(F.col("value_hmac").alias("email_hmac"))
         .agg(F.collect_set("golden_id").alias("ids"))
         .where("size(ids) = 1")

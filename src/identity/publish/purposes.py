@@ -37,21 +37,29 @@ def allowed_categories(effective: DataFrame, purposes: Mapping[str, Purpose]) ->
     )
 
 
-def profiles(
-    records: DataFrame, effective: DataFrame, measures: list[DataFrame], *, purposes: Mapping[str, Purpose]
-) -> dict[str, DataFrame]:
-    """One frame a purpose: gold.profile_<purpose>.
+def measured(records: DataFrame, measures: list[DataFrame]) -> DataFrame:
+    """Golden records with everything a purpose's profile could show; tests and mystery shoppers left out.
 
     Args:
         records: `golden_record.golden_records`.
-        effective: consent.effective.
         measures: Frames of one row a `golden_id` with further columns of the template.
-        purposes: Purposes that have a profile.
     """
     wide = records.where(~F.col("subject_kind").isin(*_LEFT_OUT))
     for measure in measures:
         wide = wide.join(measure, on="golden_id", how="left")
-    wide = wide.fillna(0, subset=["open_complaints", "purchases", "visits"])
+    return wide.fillna(0, subset=["open_complaints", "purchases", "visits"])
+
+
+def profiles(
+    wide: DataFrame, effective: DataFrame, *, purposes: Mapping[str, Purpose]
+) -> dict[str, DataFrame]:
+    """One frame a purpose: gold.profile_<purpose>.
+
+    Args:
+        wide: `measured` records.
+        effective: consent.effective.
+        purposes: Purposes that have a profile.
+    """
     frames = {}
     for name, purpose in purposes.items():
         contract = purpose_contract(name, categories=purpose.categories)

@@ -5,6 +5,7 @@ person may have is a cluster. In any other the edges are used one by one, in one
 and an edge that would break the limit is rejected and kept as the reason why.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -56,7 +57,8 @@ def cluster(
 
 def _components(nodes: int, left: Labels, right: Labels) -> Labels:
     graph = coo_matrix((np.ones(len(left), dtype=bool), (left, right)), shape=(nodes, nodes))
-    return connected_components(graph, directed=False)[1].astype(np.int64)
+    labels: Labels = connected_components(graph, directed=False)[1].astype(np.int64)
+    return labels
 
 
 def _broken_components(labels: Labels, namespaces: list[tuple[pd.DataFrame, int]]) -> Labels:
@@ -78,9 +80,12 @@ def _merge_one_by_one(
     """Use the edges of broken components in order; `labels` and `rejected` are filled in."""
     parent: dict[int, int] = {int(node): int(node) for node in members}
     held: list[dict[int, set[str]]] = []
-    for values, _ in namespaces:
-        here = values[values["node"].isin(members)]
-        held.append({int(node): set(group) for node, group in here.groupby("node")["value"]})
+    for table, _ in namespaces:
+        of_member: dict[int, set[str]] = defaultdict(set)
+        here = table[table["node"].isin(members)]
+        for node, value in zip(here["node"].tolist(), here["value"].tolist(), strict=True):
+            of_member[node].add(value)
+        held.append(of_member)
 
     def root(node: int) -> int:
         while parent[node] != node:

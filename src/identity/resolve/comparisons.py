@@ -56,6 +56,7 @@ def comparisons() -> list[dict[str, Any]]:
     def same(part: str) -> str:
         return f"{part.format('l')} = {part.format('r')}"
 
+    postal = "postal_code_l = postal_code_r"
     turned = f"{same(year)} and {month.format('l')} = {day.format('r')} and {day.format('l')} = {month.format('r')}"
     two_parts = f"({same(year)} and {same(month)}) or ({same(year)} and {same(day)}) or ({same(month)} and {same(day)})"
     return [
@@ -78,10 +79,10 @@ def comparisons() -> list[dict[str, Any]]:
         _comparison("phones", _null("phones"), _level("list_has_any(phones_l, phones_r)", "a phone shared")),
         _comparison(
             "address", _null("postal_code"),
-            _level("street_l = street_r and postal_code_l = postal_code_r", "street and postal code equal"),
-            _level("postal_code_l = postal_code_r and (street_l is null or street_r is null)", "postal code equal, street missing"),
-            _level("postal_code_l = postal_code_r and jaro_winkler_similarity(street_l, street_r) >= 0.9", "postal code equal, street similar"),
-            _level("postal_code_l = postal_code_r", "postal code equal, street differs"),
+            _level(f"street_l = street_r and {postal}", "street and postal code equal"),
+            _level(f"{postal} and (street_l is null or street_r is null)", "postal code equal, street missing"),
+            _level(f"{postal} and jaro_winkler_similarity(street_l, street_r) >= 0.9", "postal code equal, street similar"),
+            _level(postal, "postal code equal, street differs"),
             _level("city_l = city_r", "city equal"),
         ),
     ]  # fmt: skip

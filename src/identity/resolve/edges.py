@@ -93,7 +93,7 @@ def _confidence(edges: pd.DataFrame) -> pd.DataFrame:
     ]
     both = pd.concat(sides, ignore_index=True)
     both["confidence"] = both["confidence"].astype(float).fillna(1.0)
-    return both.groupby(["source", "source_key"], as_index=False)["confidence"].max()
+    return both.groupby(["source", "source_key"])["confidence"].max().reset_index()
 
 
 def _frame(edges: DataFrame, found: pd.DataFrame) -> DataFrame:

@@ -9,9 +9,19 @@ from pyspark.sql import functions as F
 
 from identity.resolve.comparisons import comparisons
 from identity.resolve.identifiers import EDGE
-from identity.resolve.model import BLOCKING_RULES, COLUMNS
+from identity.resolve.model import BLOCKING_RULES
 
 RANK = 100  # after every identifier namespace
+_BORN_ON_ONE_DAY = 4  # the highest level of the comparison `birth_date`
+_PREDICTED = ("unique_id_l", "unique_id_r", "match_weight", "match_probability", "gamma_given_name",
+              "gamma_birth_date", "gamma_emails", "gamma_phones")  # fmt: skip
+
+
+def comparable_records(persons: DataFrame, permission: DataFrame, *, sources: tuple[str, ...]) -> DataFrame:
+    """silver.person_record rows worth comparing: they may be joined, have names, and are no tests."""
+    may = permission.where("link_permission = 'permitted'").select("source", "source_key")
+    named = persons.where(F.col("source").isin(*sources) & (F.col("subject_kind") != "test"))
+    return named.join(may, on=["source", "source_key"], how="left_semi")
 
 
 def comparable(records: DataFrame) -> DataFrame:
@@ -69,25 +79,22 @@ def score(records: DataFrame, *, model: dict[str, Any], at_least: float) -> Data
 
 
 def _contradiction() -> Column:
-    """What a high weight cannot mend: households share e-mail, street and family name, but they are several persons."""
-    other_name = (F.col("gamma_given_name") == 0) & (F.col("gamma_birth_date") != 4)
+    """What a high weight cannot mend: a household shares street and family name, twins the birth date too.
+
+    Persons whose given names have nothing in common are one only when they were born on one day and share an
+    e-mail or a phone; persons born on wholly different days are never one.
+    """
+    share_contact = (F.col("gamma_emails") == 1) | (F.col("gamma_phones") == 1)
+    one_day = F.col("gamma_birth_date") == _BORN_ON_ONE_DAY
+    other_name = (F.col("gamma_given_name") == 0) & ~(one_day & share_contact)
     return F.when(F.col("gamma_birth_date") == 0, "birth_dates_differ").when(other_name, "names_differ")
 
 
 def predict(table: pa.Table, *, settings: dict[str, Any], at_least: float) -> pd.DataFrame:
     """Splink's prediction: `unique_id_l` < `unique_id_r`, `match_weight` (log2), `match_probability`, levels (`gamma_…`)."""
     linker = make_linker(table, settings)
-    found = linker.inference.predict(threshold_match_probability=at_least).as_pandas_dataframe()
-    found = found[
-        [
-            "unique_id_l",
-            "unique_id_r",
-            "match_weight",
-            "match_probability",
-            "gamma_given_name",
-            "gamma_birth_date",
-        ]
-    ]
+    found: pd.DataFrame = linker.inference.predict(threshold_match_probability=at_least).as_pandas_dataframe()
+    found = found[[*_PREDICTED]]
     is_turned = found["unique_id_l"] > found["unique_id_r"]
     found.loc[is_turned, ["unique_id_l", "unique_id_r"]] = found.loc[
         is_turned, ["unique_id_r", "unique_id_l"]
@@ -96,11 +103,11 @@ def predict(table: pa.Table, *, settings: dict[str, Any], at_least: float) -> pd
 
 
 def make_linker(table: pa.Table, settings: dict[str, Any]) -> Any:
-    """A Splink linker over an Arrow table in a DuckDB of its own; single-threaded sums make it repeatable."""
+    """A Splink linker over an Arrow table in a DuckDB of its own; one thread, so that sums are repeatable."""
     import duckdb
     from splink import DuckDBAPI, Linker
 
-    connection = duckdb.connect(":memory:")
+    connection = duckdb.connect(":memory:", config={"threads": 1})
     connection.register("person_records", table)
     return Linker(
         DuckDBAPI(connection=connection).register(connection.table("person_records")), settings, log_level=40
@@ -111,7 +118,6 @@ def base_settings(seed: int) -> dict[str, Any]:
     """Splink's settings before anything is learnt."""
     from splink import block_on
 
-    assert set(COLUMNS)
     return {
         "link_type": "dedupe_only",
         "unique_id_column_name": "unique_id",

@@ -12,7 +12,7 @@ from identity.resolve.model import COLUMNS, FORMAT
 from identity.resolve.scoring import base_settings, make_linker
 
 # Passes of EM: each holds some fields fixed and learns the others.
-_PASSES = (("given_name", "family_name"), ("birth_date", "postal_code"), ("phone",), ("email",))
+_PASSES = (("given_name", "family_name"), ("birth_date", "postal_code"))
 # Pairs that are matches almost surely, from which the share of matches among all pairs is guessed.
 _CERTAIN = (("given_name", "family_name", "birth_date"), ("email", "given_name"), ("phone", "given_name"))
 _RECALL_OF_CERTAIN = 0.7

@@ -136,7 +136,7 @@ def _first_fault(feed: Feed) -> str:
     """
     # The cheap look goes first: almost no line has the shape of a code.
     code = f"line rlike '(?i){_sql(IDENTITY_CODE)}' and {_holds_identity_code('line')}"
-    cases = [
+    cases: list[tuple[str, str, str | None]] = [
         ("not is_valid_utf8(line)", "invalid_utf8", None),
         ("is_broken", "broken_row", None),
         (code, "personal_identity_code", None),

@@ -48,7 +48,7 @@ def rows(feeds: Feeds, *, cards: DataFrame) -> Rows:
 
 
 def _identifiers(payments: DataFrame) -> DataFrame:
-    """What a payer showed. A member counts only when no other member's card was ever shown with that token."""
+    """What a payer showed: the payment card, e-receipt addresses, loyalty cards, and the member they speak for."""
     found = carried(
         payments,
         source=SOURCE,
@@ -61,13 +61,28 @@ def _identifiers(payments: DataFrame) -> DataFrame:
             "email": F.array("e_receipt_email"),
         },
     )
-    members = F.count(F.when(F.col("namespace") == "loyalty_member", 1)).over(
-        Window.partitionBy("source_key")
+    speaks = _members_spoken_for(payments).withColumn("namespace", F.lit("loyalty_member"))
+    of_member = found.join(speaks, on=["source_key", "namespace", "raw"], how="left_semi")
+    every = found.where("namespace != 'loyalty_member'").unionByName(of_member.select(*found.columns))
+    return every.select(*(part.split(" ")[0] for part in IDENTIFIER.split(", ")))
+
+
+def _members_spoken_for(payments: DataFrame) -> DataFrame:
+    """Payment cards that are the member's own: `source_key`, `raw` (member).
+
+    Households pay with one card and show another's loyalty card. So a payment card is the member's when no other
+    member's card was ever shown with it, and it was shown with this one twice or is the only one shown with it.
+    """
+    shown = (
+        payments.where("member_no is not null")
+        .groupBy("payment_token", "member_no")
+        .agg(F.count_distinct("receipt_id").alias("receipts"))
     )
-    return shaped(
-        found.withColumn("members", members).where("namespace != 'loyalty_member' or members = 1"),
-        IDENTIFIER,
-        **{name: name for name in found.columns},
+    members = F.count("*").over(Window.partitionBy("payment_token"))
+    tokens = F.count("*").over(Window.partitionBy("member_no"))
+    judged = shown.withColumn("members", members).withColumn("tokens", tokens)
+    return judged.where("members = 1 and (receipts > 1 or tokens = 1)").select(
+        F.col("payment_token").alias("source_key"), F.col("member_no").alias("raw")
     )
 
 

@@ -10,6 +10,7 @@ from identity import quality
 from identity.contracts import TableContract
 from identity.quality_docs import CheckResult, Gate
 from identity.run import Run
+from identity.sources.rows import union
 
 
 def check_landing(run: Run, register: Iterable[Mapping[str, Any]]) -> None:
@@ -61,28 +62,24 @@ def check_gold_facts(
     lines: DataFrame,
 ) -> None:
     """No row of a purpose's profile without a standing permission; receipt amounts sum to what silver holds."""
-    facts = {}
-    for table, purpose in purposes.items():
-        permit = effective.where((F.col("purpose") == purpose) & (F.col("decision") == "permit"))
-        facts[f"{table.removeprefix('gold.')}_without_permit"] = (
-            frames[table].join(permit, on="golden_id", how="left_anti").select("golden_id")
-        )
+    shown = union([frames[t].select(F.lit(p).alias("purpose"), "golden_id") for t, p in purposes.items()])
+    permit = effective.where("decision = 'permit'").select("purpose", "golden_id")
     total = F.sum("net_amount").alias("net_amount")
-    sold = lines.groupBy("currency").agg(total)
-    shown = frames["gold.purchase_fact"].groupBy("currency").agg(total)
-    facts["currencies_whose_sales_differ"] = (
-        sold.exceptAll(shown).unionByName(shown.exceptAll(sold)).select("currency")
-    )
+    sold = lines.groupBy("currency").agg(total).alias("s")
+    told = frames["gold.purchase_fact"].groupBy("currency").agg(total).alias("t")
+    facts = {
+        "profile_rows_without_permit": shown.join(permit, on=["purpose", "golden_id"], how="left_anti"),
+        "currencies_whose_sales_differ": sold.join(told, on="currency", how="full").where(
+            "not (s.net_amount <=> t.net_amount)"
+        ),
+    }
     _settle(run, "gold", quality.check_facts(gate="gold", facts=_counts(facts)))
 
 
 def _counts(facts: Mapping[str, DataFrame]) -> dict[str, int]:
     """Rows of every frame, in one action."""
     named = [frame.select(F.lit(name).alias("fact")) for name, frame in facts.items()]
-    every = named[0]
-    for more in named[1:]:
-        every = every.unionByName(more)
-    found = {row["fact"]: row["count"] for row in every.groupBy("fact").count().collect()}
+    found = {row["fact"]: row["count"] for row in union(named).groupBy("fact").count().collect()}
     return {name: found.get(name, 0) for name in facts}
 
 

@@ -1,8 +1,9 @@
 """ingest: landing files → bronze, bad rows → quarantine, files → register."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -23,10 +24,8 @@ _FILES = contract_of("ops.file")
 
 def something_to_take(run: Run) -> bool:
     """Whether a file was delivered up to the run date that was not taken yet, or a batch did not finish."""
-    rows = run.tables.read("ops.file").select("file_id", "status").collect()
-    taken = {row["file_id"] for row in rows if row["status"] == "taken"}
-    taking = {row["file_id"] for row in rows if row["status"] == "taking"}
-    return bool(taking - taken or not_taken(_delivered(run), taken))
+    register = _register_of(run)
+    return bool(register.unfinished or not_taken(_delivered(run), set(register.live)))
 
 
 def ingest(run: Run) -> None:
@@ -38,8 +37,7 @@ def ingest(run: Run) -> None:
         QualityGateError: A file has too many bad rows.
     """
     with run.stage("ingest") as stage:
-        register = _recovered(run)
-        taken = {file_id: file for file_id, file in register.items()}
+        taken = _recovered(run)
         files = not_taken(_delivered(run), set(taken))
         stage.counts["files"] = len(files)
         if not files:
@@ -56,7 +54,7 @@ def ingest(run: Run) -> None:
         _write(run, records, batch)
         _remove(run, superseded)
         _register(run, files, batch, status="taken", counts=counts)
-        run.tables.unstage("ingest")
+        run.tables.clear_staging()
         lines.unpersist()
         for kind in ("delivered", "accepted", "quarantined", "suppressed"):
             stage.counts[kind] = sum(counts[file.file_id][kind] for file in files)
@@ -66,16 +64,34 @@ def _delivered(run: Run) -> list[LandingFile]:
     return find_files(run.config.landing, run.config.sources, up_to=run.on)
 
 
-def _recovered(run: Run) -> dict[str, str]:
-    """The register of taken files, `file_id` → path, after rows of a batch that never finished were removed."""
+class _Register(NamedTuple):
+    """ops.file, read: files whose rows count (`file_id` → path), and batches begun but not finished."""
+
+    live: dict[str, str]
+    unfinished: set[str]
+
+
+def _register_of(run: Run) -> _Register:
     rows = run.tables.read("ops.file").select("file_id", "status", "batch_id", "file").collect()
-    taken = {row["file_id"]: row["file"] for row in rows if row["status"] == "taken"}
-    gone = {row["file_id"] for row in rows if row["status"] == "superseded"}
-    broken = {row["file_id"] for row in rows if row["status"] == "taking"} - set(taken) - gone
-    if broken:
-        _delete(run, broken)
-        run.tables.delete("ops.file", f"status = 'taking' and file_id in ({_listed(broken)})")
-    return {file_id: file for file_id, file in taken.items() if file_id not in gone}
+    times = Counter((row["file_id"], row["status"]) for row in rows)
+    # The same bytes may be taken, superseded, and taken again.
+    live = {
+        r["file_id"]: r["file"]
+        for r in rows
+        if times[r["file_id"], "taken"] > times[r["file_id"], "superseded"]
+    }
+    begun, done = ({r["batch_id"] for r in rows if r["status"] == status} for status in ("taking", "taken"))
+    return _Register(live, begun - done)
+
+
+def _recovered(run: Run) -> dict[str, str]:
+    """The live files, after rows of batches that never finished were removed."""
+    register = _register_of(run)
+    if register.unfinished:
+        condition = f"batch_id in ({_listed(register.unfinished)})"
+        _delete(run, condition)
+        run.tables.delete("ops.file", condition)
+    return register.live
 
 
 def _lines(run: Run, files: list[LandingFile]) -> DataFrame:
@@ -188,7 +204,7 @@ def _write(run: Run, records: DataFrame, batch: str) -> None:
 def _remove(run: Run, file_ids: list[str]) -> None:
     """Forget the rows of files whose path came again with other bytes: the newer file replaces the older."""
     if file_ids:
-        _delete(run, file_ids)
+        _delete(run, f"file_id in ({_listed(file_ids)})")
         rows = [
             row.asDict()
             for row in run.tables.read("ops.file")
@@ -198,8 +214,7 @@ def _remove(run: Run, file_ids: list[str]) -> None:
         run.tables.append(run.tables.rows([{**row, "status": "superseded"} for row in rows], _FILES), _FILES)
 
 
-def _delete(run: Run, file_ids: Iterable[str]) -> None:
-    condition = f"file_id in ({_listed(file_ids)})"
+def _delete(run: Run, condition: str) -> None:
     names = [f"bronze.{name}" for name in run.config.sources] + ["ops.quarantine"]
     in_parallel([partial(run.tables.delete, name, condition) for name in names])
 

@@ -9,7 +9,7 @@ from identity.contracts import TableContract, contract_of, purpose_contract
 from identity.profile.golden_record import golden_records, permitted_attributes
 from identity.profile.purchases import identified_lines, purchase_fact, purchase_metrics
 from identity.profile.touchpoints import owned_views, touchpoints, visits
-from identity.publish.purposes import allowed_categories, permitted, profiles
+from identity.publish.purposes import allowed_categories, measured, permitted, profiles
 from identity.run import Run
 from identity.standardise.identifiers import hash_key
 from identity.tables import in_parallel
@@ -70,6 +70,7 @@ def _frames(run: Run) -> dict[str, DataFrame]:
         ).select("golden_id", "m.*"),
         visits(views),
     ]  # fmt: skip
+    wide = tables.staged(measured(records, measures), "measured")
     return {
         "gold.profile_core": permitted_attributes(
             records, allowed_categories(effective, run.config.purposes)
@@ -77,5 +78,5 @@ def _frames(run: Run) -> dict[str, DataFrame]:
         "gold.purchase_fact": purchase_fact(lines, analytics, detail=run.config.purposes["analytics"].detail),
         "gold.touchpoint": touchpoints(views, lines, contacts, analytics, key=key),
         "gold.customer_metrics": metrics.join(customers.select("golden_id"), on="golden_id", how="left_semi"),
-        **profiles(records, effective, measures, purposes=run.config.profile_purposes),
+        **profiles(wide, effective, purposes=run.config.profile_purposes),
     }

@@ -37,4 +37,5 @@ def publish(run: Run) -> None:
         }
         publication = contract_of("ops.publication")
         tables.append(tables.rows([row], publication), publication)
+        tables.clear_staging()
         stage.counts.update(counts)

@@ -14,7 +14,7 @@ from identity.resolve import devices, golden_id
 from identity.resolve.edges import below_threshold, resolve_edges
 from identity.resolve.identifiers import shared_identifier_edges
 from identity.resolve.model import load_model
-from identity.resolve.scoring import score
+from identity.resolve.scoring import comparable_records, score
 from identity.run import Run
 from identity.stages.gates import check_id_facts, check_tables
 from identity.standardise.identifiers import hash_key, value_hash
@@ -55,12 +55,8 @@ def resolve(run: Run) -> None:
         edges, joined = resolve_edges(edges, permitted, namespaces=config.namespaces)
         clusters, owners = _clusters(run, records, carried, permission, joined, views)
         today = golden_id.inherit(clusters, is_open, _born(run), key=hash_key(run.key), on=run.on)
-        today = golden_id.Inheritance(
-            *(
-                tables.staged(f, n)
-                for f, n in ((today.members, "members"), (today.merged, "merged"), (today.minted, "minted"))
-            )
-        )
+        found = {"members": today.members, "merged": today.merged, "minted": today.minted}
+        today = golden_id.Inheritance(*in_parallel([partial(tables.staged, f, n) for n, f in found.items()]))
         owned = _device_owner(owners, today.members)
         frames = {
             "id.edge": edges,
@@ -78,9 +74,13 @@ def resolve(run: Run) -> None:
             ),
         }
         # What is replaced is read by what replaces it: everything is in staging before anything is written.
-        ready = {
-            name: tables.staged(conform(frame, contract_of(name)), name) for name, frame in frames.items()
-        }
+        staged = in_parallel(
+            [
+                partial(tables.staged, conform(frame, contract_of(name)), name)
+                for name, frame in frames.items()
+            ]
+        )
+        ready = dict(zip(frames, staged, strict=True))
         stage.counts.update(
             check_tables(run, "id", {name: (frame, contract_of(name)) for name, frame in ready.items()})
         )
@@ -145,7 +145,7 @@ def _candidates(
     )
     if not matching.probabilistic:
         return shared
-    comparable = records.where(F.col("source").isin(*matching.sources) & (F.col("subject_kind") != "test"))
+    comparable = comparable_records(persons, permission, sources=matching.sources)
     scored = score(comparable, model=load_model(matching.model), at_least=matching.candidate_probability)
     return shared.unionByName(
         below_threshold(scored, open_members, join=matching.join_probability, keep=matching.keep_probability)

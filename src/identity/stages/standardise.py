@@ -7,8 +7,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from identity.consent.gates import collectable
-from identity.contracts import conform, contract_of
-from identity.run import Run, Stage
+from identity.contracts import contract_of
+from identity.run import Run
 from identity.sources import crm, loyalty, survey, tills, web
 from identity.sources.parsing import typed
 from identity.sources.rows import union
@@ -29,38 +29,25 @@ def standardise(run: Run) -> None:
         QualityGateError: A silver table breaks its contract.
     """
     with run.stage("standardise") as stage:
-        feeds = {name: _feeds(run, name) for name in run.config.sources}
-        raw = _rows(feeds)
-        tables = _silver(run, stage, raw)
-        contracts = {name: contract_of(f"silver.{name}") for name in tables}
-        ready = dict(
-            zip(
-                tables,
-                in_parallel(
-                    [
-                        partial(run.tables.staged, conform(f, contracts[n]), contracts[n].name)
-                        for n, f in tables.items()
-                    ]
-                ),
-                strict=True,
-            )
-        )
-        stage.counts.update(
-            check_tables(run, "silver", {contracts[n].name: (f, contracts[n]) for n, f in ready.items()})
-        )
-        in_parallel([partial(run.tables.overwrite, f, contracts[n]) for n, f in ready.items()])
-        for frame in (f for fs in feeds.values() for f in fs.values()):
-            frame.unpersist()
+        raw = _rows({name: _feeds(run, name) for name in run.config.sources})
+        # What others are made from is written first and read back: worked out once, planned once.
+        written = _write(run, _first(run, raw))
+        views = run.tables.staged(_collectable(run, raw, written["consent_event"]), "view")
+        stage.counts.update(_barred(run, views))
+        written |= _write(run, _second(run, raw, written["identifier"], views))
+        written |= _write(run, {"web_session": records.web_sessions(written["web_view"])})
+        tables = {f"silver.{name}": (frame, contract_of(f"silver.{name}")) for name, frame in written.items()}
+        stage.counts.update(check_tables(run, "silver", tables))
 
 
 def _feeds(run: Run, source: str) -> dict[str, DataFrame]:
-    """The typed feeds of a source; each is read by several tables, so each is kept in memory."""
+    """The typed feeds of a source."""
     bronze = run.tables.read(f"bronze.{source}")
     contract = run.config.sources[source]
     return {
         name: typed(
             bronze.where(F.col("feed") == name).drop("feed", "source", "batch_id", "contract_version"), feed
-        ).persist()
+        )
         for name, feed in contract.feeds.items()
     }
 
@@ -82,56 +69,58 @@ def _rows(feeds: Mapping[str, Mapping[str, DataFrame]]) -> dict[str, list[DataFr
     return by_shape
 
 
-def _taken_now(run: Run) -> DataFrame:
-    """Files taken for this run date."""
-    return run.tables.read("ops.file").where(
-        (F.col("status") == "taken") & (F.col("taken_for") == F.lit(run.on))
-    )
+def _write(run: Run, frames: Mapping[str, DataFrame]) -> dict[str, DataFrame]:
+    """Write silver tables and read them back."""
+    contracts = {name: contract_of(f"silver.{name}") for name in frames}
+    in_parallel([partial(run.tables.overwrite, frame, contracts[name]) for name, frame in frames.items()])
+    return {name: run.tables.read(contract.name) for name, contract in contracts.items()}
 
 
-def _silver(run: Run, stage: Stage, raw: Mapping[str, list[DataFrame]]) -> dict[str, DataFrame]:
+def _first(run: Run, raw: Mapping[str, list[DataFrame]]) -> dict[str, DataFrame]:
+    """Tables that need no other silver table."""
     config, key = run.config, hash_key(run.key)
-    identifiers = records.identifiers(
-        union(raw["identifier"]), namespaces=config.namespaces, key=key
-    ).persist()
-    consents = records.consent_events(union(raw["consent"]), sources=config.sources, key=key).persist()
-    views = collectable(
+    email = email_or_hash(F.col("e_receipt_email"))
+    as_they_are = ("till_total", "loyalty_account", "loyalty_card", "interaction", "product", "store")
+    return {
+        "identifier": records.identifiers(union(raw["identifier"]), namespaces=config.namespaces, key=key),
+        "consent_event": records.consent_events(union(raw["consent"]), sources=config.sources, key=key),
+        "sale_line": union(raw["sale_line"])
+        .withColumn("email_hmac", value_hash(F.lit("email"), email, key=key))
+        .drop("e_receipt_email"),
+        **{name: union(raw[name]) for name in as_they_are},
+    }
+
+
+def _collectable(run: Run, raw: Mapping[str, list[DataFrame]], consents: DataFrame) -> DataFrame:
+    key = hash_key(run.key)
+    return collectable(
         union(raw["web_view"]),
         consents,
-        sources=config.sources,
-        namespaces=config.namespaces,
+        sources=run.config.sources,
+        namespaces=run.config.namespaces,
         hashed={
             "device": value_hash(F.col("device_namespace"), F.col("device"), key=key),
             "login": value_hash(F.lit("login"), F.col("login_id"), key=key),
         },
     )
-    views = run.tables.staged(views, "view")
-    barred = views.where("not is_collectable").join(_taken_now(run), on="file_id", how="left_semi")
-    stage.counts.update(
-        {f"barred {row['source']}": row["count"] for row in barred.groupBy("source").count().collect()}
+
+
+def _barred(run: Run, views: DataFrame) -> dict[str, int]:
+    """Records taken for this run date that may not be kept, by source."""
+    taken = run.tables.read("ops.file").where(
+        (F.col("status") == "taken") & (F.col("taken_for") == F.lit(run.on))
     )
-    web_views = records.web_views(
-        views.where("is_collectable").drop("is_collectable"),
-        gap_minutes=config.matching.session_gap_minutes,
-        key=key,
-    ).persist()
-    email = email_or_hash(F.col("e_receipt_email"))
-    sales = (
-        raw["sale_line"][0]
-        .withColumn("email_hmac", value_hash(F.lit("email"), email, key=key))
-        .drop("e_receipt_email")
-    )
+    barred = views.where("not is_collectable").join(taken.select("file_id"), on="file_id", how="left_semi")
+    return {f"barred {row['source']}": row["count"] for row in barred.groupBy("source").count().collect()}
+
+
+def _second(
+    run: Run, raw: Mapping[str, list[DataFrame]], identifiers: DataFrame, views: DataFrame
+) -> dict[str, DataFrame]:
+    """Tables made with the help of the first."""
+    kept = views.where("is_collectable").drop("is_collectable")
+    gap = run.config.matching.session_gap_minutes
     return {
         "person_record": records.person_records(union(raw["person"]), identifiers, on=run.on),
-        "identifier": identifiers,
-        "consent_event": consents,
-        "sale_line": sales,
-        "till_total": raw["till_total"][0],
-        "loyalty_account": raw["loyalty_account"][0],
-        "loyalty_card": raw["loyalty_card"][0],
-        "interaction": union(raw["interaction"]),
-        "web_view": web_views,
-        "web_session": records.web_sessions(web_views),
-        "product": raw["product"][0],
-        "store": raw["store"][0],
+        "web_view": records.web_views(kept, gap_minutes=gap, key=hash_key(run.key)),
     }

@@ -1,6 +1,6 @@
 """E-mail addresses and phone numbers."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import lru_cache
 
 import pyarrow as pa
@@ -40,7 +40,7 @@ def phones(raw: DataFrame) -> DataFrame:
     return raw.mapInArrow(_phones_of, "raw string, phone string")
 
 
-def _phones_of(batches: Iterator[pa.RecordBatch]) -> Iterable[pa.RecordBatch]:
+def _phones_of(batches: Iterable[pa.RecordBatch]) -> Iterable[pa.RecordBatch]:
     for batch in batches:
         texts = batch.column("raw").to_pylist()
         numbers = [_e164(text) for text in texts]

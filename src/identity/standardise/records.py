@@ -70,6 +70,7 @@ def consent_events(raw: DataFrame, *, sources: Mapping[str, SourceContract], key
     Raises:
         ConsentError: A code or an answer has no mapping in its source's contract.
     """
+    _require_mapped(raw, sources)
     codes = [
         (s.source, code, list(purposes))
         for s in sources.values()
@@ -82,21 +83,12 @@ def consent_events(raw: DataFrame, *, sources: Mapping[str, SourceContract], key
     mapped = raw.join(
         F.broadcast(spark.createDataFrame(codes, "source string, code string, purposes array<string>")),
         on=["source", "code"],
-        how="left",
+        how="inner",
     ).join(
         F.broadcast(spark.createDataFrame(answers, "source string, answer string, said string")),
         on=["source", "answer"],
-        how="left",
+        how="inner",
     )
-    unmapped = mapped.where("purposes is null or (said is null and size(purposes) > 0)").select(
-        "source",
-        F.when(F.col("purposes").isNull(), F.concat(F.lit("code "), "code"))
-        .otherwise(F.concat(F.lit("answer "), "answer"))
-        .alias("what"),
-    )
-    found = sorted({f"{row['source']}: {row['what']}" for row in unmapped.distinct().limit(10).collect()})
-    if found:
-        raise ConsentError("no consent mapping for " + "; ".join(found) + "; add it to the source's contract")
     subject = value_hash(F.col("subject_namespace"), F.trim("subject_raw"), key=key)
     point = F.coalesce(email_or_hash(F.col("contact_point_raw")), F.col("contact_phone"))
     point_namespace = F.when(F.col("contact_point_raw").contains("@"), F.lit("email")).otherwise(
@@ -143,6 +135,19 @@ def consent_events(raw: DataFrame, *, sources: Mapping[str, SourceContract], key
         ),
     )
     return keyed.withColumn("_place", F.row_number().over(first)).where("_place = 1").drop("_place")
+
+
+def _require_mapped(raw: DataFrame, sources: Mapping[str, SourceContract]) -> None:
+    unmapped = set()
+    for row in raw.select("source", "code", "answer").distinct().collect():
+        mapping = sources[row["source"]].consent
+        if row["code"] not in mapping.codes:
+            unmapped.add(f"{row['source']}: code {row['code']}")
+        elif mapping.codes[row["code"]] and row["answer"] not in mapping.values:
+            unmapped.add(f"{row['source']}: answer {row['answer']}")
+    if unmapped:
+        found = "; ".join(sorted(unmapped)[:10])
+        raise ConsentError(f"no consent mapping for {found}; add it to the source's contract")
 
 
 def web_views(raw: DataFrame, *, gap_minutes: int, key: bytes) -> DataFrame:

@@ -1,6 +1,6 @@
 """Robots: user agents told apart by the community's maintained list (`crawler-user-agents`)."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import lru_cache
 
 import pyarrow as pa
@@ -19,7 +19,7 @@ def robots(agents: DataFrame) -> DataFrame:
     return agents.mapInArrow(_robots_of, "user_agent string, is_bot boolean")
 
 
-def _robots_of(batches: Iterator[pa.RecordBatch]) -> Iterable[pa.RecordBatch]:
+def _robots_of(batches: Iterable[pa.RecordBatch]) -> Iterable[pa.RecordBatch]:
     for batch in batches:
         agents = batch.column("user_agent").to_pylist()
         flags = [_is_bot(agent) for agent in agents]

@@ -1,0 +1,8 @@
+"""spark-submit jobs/resolve.py --conf FILE --run-date DATE [--landing DIR] [--warehouse DIR]: silver to edges, golden ids and effective consent."""
+
+import sys
+
+from identity.cli import main
+
+if __name__ == "__main__":
+    main(["stage", "resolve", *sys.argv[1:]])

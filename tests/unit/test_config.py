@@ -1,0 +1,293 @@
+"""Configuration: what is refused, that all faults are told at once, and where the secret comes from."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from identity.config import Config, load_config
+from identity.errors import ConfigError, PlatformError
+
+CONF = Path(__file__).parents[2] / "conf"
+MODEL = "models/a_model.json"
+
+Yaml = dict[str, Any]
+Change = Callable[..., Path]
+
+
+@pytest.fixture
+def conf(tmp_path: Path) -> Path:
+    """A copy of the project's own configuration, to spoil; its model is one of ours."""
+    copy = Path(shutil.copytree(CONF, tmp_path / "conf"))
+    matching = copy / "matching.yaml"
+    content = yaml.safe_load(matching.read_text(encoding="utf-8"))
+    matching.write_text(yaml.safe_dump({**content, "model": MODEL}), encoding="utf-8")
+    (copy / MODEL).write_text("{}", encoding="utf-8")
+    return copy / "local.yaml"
+
+
+@pytest.fixture
+def change(conf: Path) -> Change:
+    """Change one file of the copy: `change("sources/crm.yaml", lambda crm: crm.update(region="US"))`."""
+
+    def changed(name: str, spoil: Callable[[Yaml], object]) -> Path:
+        path = conf.parent / name
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        spoil(content)
+        path.write_text(yaml.safe_dump(content, allow_unicode=True), encoding="utf-8")
+        return conf
+
+    return changed
+
+
+def faults(conf: Path, **options: Any) -> list[str]:
+    """What `load_config` finds wrong, without the file's name and the bullets."""
+    with pytest.raises(ConfigError) as error:
+        load_config(conf, **options)
+    first, *listed = str(error.value).removeprefix(f"{conf}: ").splitlines()
+    assert not listed or first == f"{len(listed)} faults"
+    return [line.removeprefix("  - ") for line in listed] or [first]
+
+
+def test_the_projects_own_configurations_are_sound():
+    local, cluster = load_config(CONF / "local.yaml"), load_config(CONF / "cluster.yaml")
+    assert (local.spark.profile, cluster.spark.profile) == ("small", "large")
+    assert sorted(local.sources) == ["crm", "loyalty", "survey", "tills", "web_events", "web_log"]
+    # What both share comes from base.yaml; where data lies and how Spark starts do not steer the result.
+    assert local.quality == cluster.quality
+    assert local.hash == cluster.hash
+
+
+def test_paths_are_relative_to_the_file_that_names_them(conf: Path):
+    config = load_config(conf)
+    assert config.landing == conf.parent.parent / "data_samples/world/landing"
+    assert config.matching.model == conf.parent / MODEL
+
+
+def test_arguments_win_over_the_file(conf: Path, tmp_path: Path):
+    config = load_config(conf, landing=tmp_path / "l", warehouse=tmp_path / "w")
+    assert (config.landing, config.warehouse) == (tmp_path / "l", tmp_path / "w")
+
+
+def test_a_configuration_cannot_be_changed(conf: Path):
+    config = load_config(conf)
+    with pytest.raises(ValueError, match="frozen"):
+        config.matching.seed = 2  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("file", "spoil", "where"),
+    [
+        ("local.yaml", lambda c: c.update(waerhouse="w"), "waerhouse"),
+        ("base.yaml", lambda c: c["quality"].update(max_quarantin_share=0.1), "quality.max_quarantin_share"),
+        ("identifiers.yaml", lambda c: c["namespaces"]["email"].update(rnk=1), "namespaces.email.rnk"),
+        ("identifiers.yaml", lambda c: c.update(namespace={}), "namespace"),
+        ("purposes.yaml", lambda c: c["purposes"]["analytics"].update(expire=1), "purposes.analytics.expire"),
+        ("purposes.yaml", lambda c: c.update(technicals=[]), "technicals"),
+        ("matching.yaml", lambda c: c.update(threshold=0.9), "matching.threshold"),
+        ("sources/crm.yaml", lambda c: c.update(regoin="EEA"), "sources.crm.regoin"),
+        (
+            "sources/crm.yaml",
+            lambda c: c["feeds"]["contacts"]["columns"]["emails"].update(persnal=True),
+            "sources.crm.feeds.contacts.columns.emails.persnal",
+        ),
+    ],
+)  # fmt: skip
+def test_a_misspelt_key_is_named_with_its_place(change: Change, file: str, spoil: Any, where: str):
+    (fault,) = faults(change(file, spoil))
+    assert fault.startswith(f"{where}: ")
+    assert "Extra inputs" in fault or fault == f"{where}: unknown key in {Path(file).stem}"
+
+
+def test_all_faults_are_told_at_once(change: Change):
+    change("local.yaml", lambda c: c.update(waerhouse="w"))  # misspelt
+    change("matching.yaml", lambda c: c.update(join_probability=1.5))  # out of bounds
+    change("identifiers.yaml", lambda c: c["namespaces"]["email"].update(links="sometimes"))  # no such value
+    conf = change("sources/crm.yaml", lambda c: c.pop("owner"))  # missing
+    assert [fault.split(":")[0] for fault in faults(conf)] == [
+        "matching.join_probability",
+        "namespaces.email.links",
+        "sources.crm.owner",
+        "waerhouse",
+    ]
+
+
+def test_all_faults_between_files_are_told_at_once(change: Change):
+    change("sources/crm.yaml", lambda c: c.update(region="US"))
+    change("sources/loyalty.yaml", lambda c: c["consent"]["codes"].update(EM="marketing.mail"))
+    change("purposes.yaml", lambda c: c["purposes"]["service"]["categories"].append("health"))
+    conf = change("matching.yaml", lambda c: c.update(model="models/none.json", sources=["loyalty", "erp"]))
+    assert [fault.split(":")[0] for fault in faults(conf)] == [
+        "matching.model",
+        "matching.sources",
+        "purposes.service",
+        "sources.crm",
+        "sources.loyalty.consent.codes.EM",
+    ]
+
+
+def test_a_region_outside_the_eea_needs_a_transfer_basis(change: Change):
+    conf = change("sources/crm.yaml", lambda c: c.update(region="US"))
+    assert faults(conf) == ["sources.crm: region US needs a transfer_basis"]
+    change("sources/crm.yaml", lambda c: c.update(transfer_basis="standard contractual clauses"))
+    assert load_config(conf).sources["crm"].region == "US"
+
+
+def _without_identifiers(contract: Yaml) -> None:
+    for feed in contract["feeds"].values():
+        for column in feed["columns"].values():
+            column.pop("identifier", None)
+
+
+def test_a_source_that_may_be_linked_declares_an_identifier(change: Change):
+    (fault,) = faults(change("sources/web_log.yaml", _without_identifiers))
+    assert fault.startswith("sources.web_log: no identifier declared")
+
+
+def test_a_source_that_may_not_be_linked_declares_none(change: Change):
+    conf = change("sources/web_log.yaml", lambda c: c.update(linkage="forbidden"))
+    assert faults(conf) == ["sources.web_log: linkage is forbidden, so no column may be an identifier"]
+
+
+def test_an_unknown_namespace_is_named(change: Change):
+    conf = change("sources/web_log.yaml", lambda c: c["feeds"]["access"]["columns"]["host"].update(identifier="ip"))
+    assert faults(conf) == ["sources.web_log: unknown identifier namespace ip"]
+
+
+@pytest.mark.parametrize(("code", "purposes"), [("EM", "marketing.mail"), ("XX", ["analytics", "marketing.mail"])])
+def test_a_consent_code_leads_to_known_purposes(change: Change, code: str, purposes: Any):
+    conf = change("sources/loyalty.yaml", lambda c: c["consent"]["codes"].update({code: purposes}))
+    assert faults(conf) == [f"sources.loyalty.consent.codes.{code}: unknown purpose marketing.mail"]
+
+
+def test_a_code_without_purpose_is_allowed(conf: Path):
+    codes = load_config(conf).sources["web_events"].consent.codes
+    assert codes["gcm"] == ()
+    assert codes["analytics"] == ("analytics", "collect")
+
+
+def test_who_collects_on_consent_says_how_it_asks(change: Change):
+    conf = change("sources/web_events.yaml", lambda c: c.update(consent={"asked": False}))
+    assert faults(conf) == ["sources.web_events: collection rests on consent, so consent.asked must be true"]
+
+
+@pytest.mark.parametrize("part", ["subject", "codes", "values"])
+def test_who_asks_says_whom_what_and_how_answers_read(change: Change, part: str):
+    conf = change("sources/crm.yaml", lambda c: c["consent"].pop(part))
+    assert faults(conf) == ["sources.crm.consent: asked, so subject, codes and values are needed"]
+
+
+@pytest.mark.parametrize("purpose", ["collect", "identity.link", "analytics"])
+def test_purposes_that_steer_the_engine_must_be_there(change: Change, purpose: str):
+    assert f"purposes: {purpose} is missing" in faults(
+        change("purposes.yaml", lambda c: c["purposes"].pop(purpose))
+    )
+
+
+def test_thresholds_must_stand_in_order(change: Change):
+    (fault,) = faults(change("matching.yaml", lambda c: c.update(keep_probability=0.999)))
+    assert fault == "matching: candidate_probability <= keep_probability <= join_probability must hold"
+
+
+def test_a_blocked_pattern_must_be_a_regular_expression(change: Change):
+    (fault,) = faults(change("identifiers.yaml", lambda c: c["namespaces"]["email"].update(blocked=["(info"])))
+    assert fault.startswith("namespaces.email.blocked: '(info' is no regular expression: ")
+
+
+def test_a_missing_model_is_told_unless_nobody_needs_it(change: Change):
+    conf = change("matching.yaml", lambda c: c.update(model="models/none.json"))
+    (fault,) = faults(conf)
+    assert fault.startswith("matching.model: no file none.json; make one with `identity train`")
+    assert load_config(conf, need_model=False).matching.model.name == "none.json"
+    change("matching.yaml", lambda c: c.update(probabilistic=False))
+    assert load_config(conf).matching.probabilistic is False
+
+
+@pytest.mark.parametrize("name", ["local.yaml", "base.yaml", "purposes.yaml", "sources/crm.yaml"])
+def test_a_missing_file_is_named(conf: Path, name: str):
+    path = conf.parent / name
+    path.unlink()
+    with pytest.raises(ConfigError, match=rf"{name}: no such file"):
+        load_config(conf)
+
+
+def test_what_is_not_yaml_is_told_with_its_line(conf: Path):
+    (conf.parent / "purposes.yaml").write_text("purposes:\n  a: {b\n", encoding="utf-8")
+    assert any("purposes.yaml: not YAML, line " in fault for fault in faults(conf))
+
+
+def test_a_file_that_is_no_mapping_is_refused(conf: Path):
+    conf.write_text("- a\n", encoding="utf-8")
+    assert faults(conf) == [f"{conf}: expected a mapping"]
+
+
+@pytest.mark.xfail(strict=True, raises=TypeError, reason="load_config: TypeError instead of a listed fault")
+@pytest.mark.parametrize(
+    ("file", "spoil"),
+    [
+        pytest.param("base.yaml", lambda c: c.update(sources=None), id="sources empty"),
+        pytest.param("base.yaml", lambda c: c.update(purposes=None), id="purposes empty"),
+        pytest.param("sources/crm.yaml", lambda c: c.update(source=["crm"]), id="source a list"),
+    ],
+)
+def test_a_key_of_the_wrong_kind_is_a_fault_of_the_configuration(change: Change, file: str, spoil: Any):
+    assert faults(change(file, spoil))
+
+
+def test_every_source_with_an_adapter_has_a_contract_and_no_other(change: Change):
+    conf = change("sources/survey.yaml", lambda c: c.update(source="erp"))
+    assert faults(conf) == ["sources: without a contract ['survey'], without an adapter ['erp']"]
+
+
+@pytest.mark.xfail(strict=True, reason="load_config: the later contract silently takes the earlier one's place")
+def test_two_contracts_for_one_source_are_refused(change: Change):
+    conf = change("base.yaml", lambda c: c["sources"].append("sources/tills_2.yaml"))
+    shutil.copy(conf.parent / "sources/tills.yaml", conf.parent / "sources/tills_2.yaml")
+    assert faults(conf)
+
+
+# The secret key
+
+
+def keyed(conf: Path) -> Config:
+    return load_config(conf)
+
+
+def test_no_secret_key_stops_the_run(change: Change, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv("IDENTITY_KEY", raising=False)
+    config = keyed(change("local.yaml", lambda c: c.update(key={"environment": "IDENTITY_KEY"})))
+    with pytest.raises(PlatformError, match="no secret key: set IDENTITY_KEY") as error:
+        config.secret()
+    assert error.value.exit_code == 3
+
+
+def test_a_short_secret_key_is_refused_and_not_repeated(conf: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("IDENTITY_KEY", "fifteen-letters")
+    with pytest.raises(PlatformError) as error:
+        keyed(conf).secret()
+    assert "fifteen" not in str(error.value)
+
+
+def test_the_secret_key_comes_from_the_environment_first_then_a_file(
+    change: Change, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (tmp_path / "a.key").write_text("from-the-file-0123456789\n", encoding="utf-8")
+    config = keyed(change("local.yaml", lambda c: c["key"].update(file="../a.key")))
+    monkeypatch.delenv("IDENTITY_KEY", raising=False)
+    assert config.secret() == b"from-the-file-0123456789"
+    monkeypatch.setenv("IDENTITY_KEY", "from-the-environment-01")
+    assert config.secret() == b"from-the-environment-01"
+
+
+def test_the_hash_follows_what_steers_the_result(change: Change, tmp_path: Path):
+    conf = change("local.yaml", lambda c: c)
+    first = load_config(conf).hash
+    assert load_config(conf, landing=tmp_path, warehouse=tmp_path).hash == first
+    change("matching.yaml", lambda c: c.update(join_probability=0.98))
+    second = load_config(conf).hash
+    model = conf.parent / MODEL
+    model.write_bytes(model.read_bytes() + b"\n")
+    assert len({first, second, load_config(conf).hash}) == 3
