@@ -33,9 +33,8 @@ $(READY): $(INSTALLED) $(addprefix src/identity/,bootstrap.py java.py session.py
 ##@ Use
 .PHONY: run bench clean
 run: $(READY) ## resolve both delivery days of the sample world and score the result against its truth
-	$(BIN)/identity run --conf conf/local.yaml --run-date 2026-01-31
-	$(BIN)/identity run --conf conf/local.yaml --run-date 2026-02-01
-	$(BIN)/identity evaluate --warehouse warehouse --truth data_samples/world/truth
+	$(BIN)/identity run --conf conf/local.yaml --run-date 2026-01-31 --run-date 2026-02-01 \
+		--truth data_samples/world/truth
 
 bench: $(READY) ## time and score what benchmarks/ measures
 	$(BIN)/python -m benchmarks

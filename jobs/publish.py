@@ -1,4 +1,4 @@
-"""spark-submit jobs/publish.py --conf FILE --run-date DATE [--landing DIR] [--warehouse DIR]: staged gold to gold, through the gate."""
+"""spark-submit jobs/publish.py --conf FILE --run-date DATE [--landing DIR] [--warehouse DIR]: staged gold to gold."""
 
 import sys
 

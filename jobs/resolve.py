@@ -1,4 +1,4 @@
-"""spark-submit jobs/resolve.py --conf FILE --run-date DATE [--landing DIR] [--warehouse DIR]: silver to edges, golden ids and effective consent."""
+"""spark-submit jobs/resolve.py --conf FILE --run-date DATE [--landing DIR] [--warehouse DIR]: silver to golden ids."""
 
 import sys
 

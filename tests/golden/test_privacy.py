@@ -21,7 +21,11 @@ def personal_values() -> set[str]:
         for line in path.read_text(encoding="utf-8").splitlines():
             record = json.loads(line)
             address = record.get("address") or {}
-            found |= {*(record.get("emails") or []), *(record.get("phones") or []), address.get("street") or ""}
+            found |= {
+                *(record.get("emails") or []),
+                *(record.get("phones") or []),
+                address.get("street") or "",
+            }
             found.add(f"{record.get('first_name')} {record.get('last_name')}")
             found.add(record.get("last_name") or "")
     for path in (WORLD / "landing").glob("*/loyalty/members*.csv"):
@@ -30,7 +34,9 @@ def personal_values() -> set[str]:
             if len(fields) == 15:
                 found |= {fields[2], f"{fields[1]} {fields[2]}", fields[4], fields[5], fields[6]}
     for path in (WORLD / "landing").glob("*/tills/receipt_lines*.csv"):
-        found |= {line.split(",")[-1] for line in path.read_text(encoding="utf-8").splitlines() if "@" in line}
+        found |= {
+            line.split(",")[-1] for line in path.read_text(encoding="utf-8").splitlines() if "@" in line
+        }
     return {value.lower() for value in found if len(value) >= _LEAST}
 
 
@@ -40,7 +46,10 @@ def readable(folder: Path) -> Iterator[tuple[Path, str]]:
         yield path, path.read_bytes().decode("utf-8", errors="ignore")
         if path.suffix == ".parquet":
             file = pq.ParquetFile(path)
-            yield path, "\n".join(str(column.to_pylist()) for column in file.read().columns) + str(file.metadata)
+            yield (
+                path,
+                "\n".join(str(column.to_pylist()) for column in file.read().columns) + str(file.metadata),
+            )
 
 
 @pytest.mark.parametrize("layer", ["gold", "id", "consent", "ops", "logs", "data_docs"])
@@ -62,7 +71,10 @@ def test_the_search_finds_what_is_there(published: Published) -> None:
 
 def test_silver_logs_hold_no_personal_value(published: Published) -> None:
     values = personal_values()
-    logs = [p.read_text(encoding="utf-8").lower() for p in (published.warehouse / "silver").glob("*/_delta_log/*.json")]
+    logs = [
+        p.read_text(encoding="utf-8").lower()
+        for p in (published.warehouse / "silver").glob("*/_delta_log/*.json")
+    ]
     assert len(logs) > 20
     assert not [value for value in values if any(value in log for log in logs)]
 

@@ -46,7 +46,9 @@ def test_ledger_replays_to_the_membership_of_each_day(published: Published) -> N
         for event in events.sort_values(["effective_on", "event"], ascending=[True, False]).itertuples():
             key = (event.source, event.source_key, event.golden_id)
             replayed[key] = replayed.get(key, 0) + (1 if event.event == "joined" else -1)
-        standing = rows[(rows["valid_from_on"] <= day) & (rows["valid_to_on"].isna() | (rows["valid_to_on"] > day))]
+        standing = rows[
+            (rows["valid_from_on"] <= day) & (rows["valid_to_on"].isna() | (rows["valid_to_on"] > day))
+        ]
         assert {key for key, n in replayed.items() if n} == set(
             standing[[*KEY, "golden_id"]].itertuples(index=False, name=None)
         )
@@ -104,9 +106,7 @@ def test_matching_adds_recall_at_high_precision(published: Published) -> None:
 
 def test_a_repeat_changes_no_table(published: Published) -> None:
     def contents() -> dict[str, list[tuple[object, ...]]]:
-        return {
-            name: sorted(map(str, published.tables.read(name).collect())) for name in published.names()
-        }  # type: ignore[return-value]
+        return {name: sorted(map(str, published.tables.read(name).collect())) for name in published.names()}  # type: ignore[return-value]
 
     before = contents()
     summary = published.run(SECOND)
@@ -153,11 +153,14 @@ def test_flipping_one_answer_takes_exactly_that_person_out_of_that_purpose(copie
     member, golden_id = next(
         (key[1], golden)
         for key, golden in members.items()
-        if key[0] == "loyalty" and golden in before["gold.profile_marketing_post"] and "yes" == _post_answer(copied, key[1])
+        if key[0] == "loyalty"
+        and golden in before["gold.profile_marketing_post"]
+        and _post_answer(copied, key[1]) == "yes"
     )
     path = copied.landing / "2026-01-31" / "loyalty" / "consents.csv"
     flipped = [
-        line.replace(f"{member},POS,K,", f"{member},POS,E,") for line in path.read_text(encoding="utf-8").splitlines(keepends=True)
+        line.replace(f"{member},POS,K,", f"{member},POS,E,")
+        for line in path.read_text(encoding="utf-8").splitlines(keepends=True)
     ]
     path.write_text("".join(flipped), encoding="utf-8")
     copied.run(SECOND)
@@ -182,11 +185,14 @@ def _post_answer(world: World, member: str) -> str:
 def test_bi_tools_read_gold_without_spark(published: Published, table: str) -> None:
     path = published.warehouse / "gold" / table
     delta = DeltaTable(str(path))
-    arrow = delta.to_pyarrow_table()
-    published_versions = DeltaTable(str(published.warehouse / "ops" / "publication")).to_pyarrow_table().to_pylist()
+    published_versions = (
+        DeltaTable(str(published.warehouse / "ops" / "publication")).to_pyarrow_table().to_pylist()
+    )
     newest = max(published_versions, key=lambda row: row["publication_no"])
     assert dict(newest["versions"])[f"gold.{table}"] == delta.version()
-    count, ids = duckdb.sql("select count(*), count(distinct golden_id) from arrow").fetchone() or (0, 0)
+    database = duckdb.connect()
+    database.register("gold", delta.to_pyarrow_table())
+    [(count, ids)] = database.sql("select count(*), count(distinct golden_id) from gold").fetchall()
     assert count == published.tables.read(f"gold.{table}").count()
     assert ids > 100
     assert delta.metadata().configuration["delta.enableDeletionVectors"] == "false"

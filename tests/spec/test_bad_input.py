@@ -19,7 +19,9 @@ from identity.run import Run, only_writer
 from identity.tables import Tables
 
 ROOT = Path(__file__).parents[2]
-CASES: list[dict[str, Any]] = yaml.safe_load((Path(__file__).parent / "bad_input.yaml").read_text(encoding="utf-8"))
+CASES: list[dict[str, Any]] = yaml.safe_load(
+    (Path(__file__).parent / "bad_input.yaml").read_text(encoding="utf-8")
+)
 DAY = dt.date(2026, 1, 31)
 HEADER = (
     "receipt_id,line_no,store_id,till_no,sold_at,product_id,quantity,gross_amount,discount_amount,net_amount,"
@@ -52,7 +54,9 @@ def deliver(case: dict[str, Any], landing: Path) -> None:
     path = landing / DAY.isoformat() / case["file"]
     path.parent.mkdir(exist_ok=True)
     if "row_latin1" in case:
-        path.write_bytes((HEADER + GOOD.replace("R1,", "R3,")).encode() + case["row_latin1"].encode("latin-1") + b"\n")
+        path.write_bytes(
+            (HEADER + GOOD.replace("R1,", "R3,")).encode() + case["row_latin1"].encode("latin-1") + b"\n"
+        )
     elif "row" in case:
         path.write_text(HEADER + GOOD.replace("R1,", "R3,") + case["row"] + "\n", encoding="utf-8")
     else:
@@ -77,7 +81,9 @@ def test_the_run_ends_with_one_line_and_its_code(
     assert ingest(spark, landing, warehouse).read("bronze.tills").count() == 31
 
 
-def test_bad_rows_are_quarantined_with_their_reason(spark: SparkSession, landing: Path, warehouse: Path) -> None:
+def test_bad_rows_are_quarantined_with_their_reason(
+    spark: SparkSession, landing: Path, warehouse: Path
+) -> None:
     cases = [c for c in CASES if "quarantine" in c]
     for number, case in enumerate(cases):
         deliver({**case, "file": f"tills/receipt_lines_case{number:02}.csv"}, landing)
@@ -86,7 +92,10 @@ def test_bad_rows_are_quarantined_with_their_reason(spark: SparkSession, landing
         path.write_bytes(path.read_bytes().replace(b"R3,", f"R3{number:02},".encode()))
     tables = ingest(spark, landing, warehouse)
     rows = tables.read("ops.quarantine").collect()
-    found = {row["file"].rsplit("case", 1)[1][:2]: (row["reason"], row["column_name"], row["row_no"]) for row in rows}
+    found = {
+        row["file"].rsplit("case", 1)[1][:2]: (row["reason"], row["column_name"], row["row_no"])
+        for row in rows
+    }
     assert len(rows) == len(cases) > 5
     for number, case in enumerate(cases):
         reason, column = case["quarantine"]
@@ -97,7 +106,7 @@ def test_bad_rows_are_quarantined_with_their_reason(spark: SparkSession, landing
 
 def test_a_required_file_is_missing(spark: SparkSession, landing: Path, warehouse: Path) -> None:
     (landing / DAY.isoformat() / "tills" / "till_totals.csv").unlink()
-    with pytest.raises(IdentityError, match="till_totals.*is missing") as caught:
+    with pytest.raises(IdentityError, match=r"till_totals.*is missing") as caught:
         ingest(spark, landing, warehouse)
     assert caught.value.exit_code == 4
 
@@ -125,7 +134,11 @@ def test_a_model_that_is_none(tmp_path: Path) -> None:
     ],
 )  # fmt: skip
 def test_the_command_line_says_what_is_wrong_before_spark_starts(
-    arguments: list[str], code: int, said: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    arguments: list[str],
+    code: int,
+    said: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(ROOT)
     with pytest.raises(SystemExit) as ended:
@@ -140,7 +153,10 @@ def test_a_misspelt_key_and_another_fault_are_told_together(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     conf = tmp_path / "conf.yaml"
-    conf.write_text(f"extends: {ROOT}/conf/local.yaml\nspakr: {{}}\nquality: {{max_quarantine_share: 7}}\n", encoding="utf-8")
+    conf.write_text(
+        f"extends: {ROOT}/conf/local.yaml\nspakr: {{}}\nquality: {{max_quarantine_share: 7}}\n",
+        encoding="utf-8",
+    )
     with pytest.raises(SystemExit) as ended:
         main(["validate-config", "--conf", str(conf)])
     assert ended.value.code == 2

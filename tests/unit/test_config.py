@@ -153,11 +153,15 @@ def test_a_source_that_may_not_be_linked_declares_none(change: Change):
 
 
 def test_an_unknown_namespace_is_named(change: Change):
-    conf = change("sources/web_log.yaml", lambda c: c["feeds"]["access"]["columns"]["host"].update(identifier="ip"))
+    conf = change(
+        "sources/web_log.yaml", lambda c: c["feeds"]["access"]["columns"]["host"].update(identifier="ip")
+    )
     assert faults(conf) == ["sources.web_log: unknown identifier namespace ip"]
 
 
-@pytest.mark.parametrize(("code", "purposes"), [("EM", "marketing.mail"), ("XX", ["analytics", "marketing.mail"])])
+@pytest.mark.parametrize(
+    ("code", "purposes"), [("EM", "marketing.mail"), ("XX", ["analytics", "marketing.mail"])]
+)
 def test_a_consent_code_leads_to_known_purposes(change: Change, code: str, purposes: Any):
     conf = change("sources/loyalty.yaml", lambda c: c["consent"]["codes"].update({code: purposes}))
     assert faults(conf) == [f"sources.loyalty.consent.codes.{code}: unknown purpose marketing.mail"]
@@ -193,7 +197,9 @@ def test_thresholds_must_stand_in_order(change: Change):
 
 
 def test_a_blocked_pattern_must_be_a_regular_expression(change: Change):
-    (fault,) = faults(change("identifiers.yaml", lambda c: c["namespaces"]["email"].update(blocked=["(info"])))
+    (fault,) = faults(
+        change("identifiers.yaml", lambda c: c["namespaces"]["email"].update(blocked=["(info"]))
+    )
     assert fault.startswith("namespaces.email.blocked: '(info' is no regular expression: ")
 
 
@@ -242,7 +248,9 @@ def test_every_source_with_an_adapter_has_a_contract_and_no_other(change: Change
     assert faults(conf) == ["sources: without a contract ['survey'], without an adapter ['erp']"]
 
 
-@pytest.mark.xfail(strict=True, reason="load_config: the later contract silently takes the earlier one's place")
+@pytest.mark.xfail(
+    strict=True, reason="load_config: the later contract silently takes the earlier one's place"
+)
 def test_two_contracts_for_one_source_are_refused(change: Change):
     conf = change("base.yaml", lambda c: c["sources"].append("sources/tills_2.yaml"))
     shutil.copy(conf.parent / "sources/tills.yaml", conf.parent / "sources/tills_2.yaml")

@@ -18,10 +18,14 @@ NAMESPACES = {
     "email": Namespace(level="identified", rank=6, links="with_agreement", max_persons=8),
 }
 
-collides = pytest.mark.xfail(strict=True, reason="cluster: labels of records and of components are mixed")
+collides = pytest.mark.xfail(
+    strict=True, raises=AssertionError, reason="cluster: labels of records and of components are mixed"
+)
 
 
-def run(nodes: int, edges: list[tuple[int, int]], held: dict[int, str], limit: int = 1) -> tuple[list[int], list[bool]]:
+def run(
+    nodes: int, edges: list[tuple[int, int]], held: dict[int, str], limit: int = 1
+) -> tuple[list[int], list[bool]]:
     frame = pd.DataFrame(edges, columns=["l", "r"], dtype=np.int64)
     values = pd.DataFrame({"node": np.array(list(held), dtype=np.int64), "value": list(held.values())})
     found = cluster(nodes, frame, [values], [limit])
@@ -103,7 +107,9 @@ ROWS = [
 CARRIED = [("crm:1", "M1"), ("loyalty:M1", "M1"), ("loyalty:M2", "M2")]
 
 
-def resolved(spark: SparkSession, rows: list[tuple[Any, ...]], carried: list[tuple[str, str]]) -> tuple[Any, Any]:
+def resolved(
+    spark: SparkSession, rows: list[tuple[Any, ...]], carried: list[tuple[str, str]]
+) -> tuple[Any, Any]:
     found = resolve_edges(edges(spark, rows), members(spark, *carried), namespaces=NAMESPACES)
     fates = {
         (f"{r.source_l}:{r.source_key_l}", f"{r.source_r}:{r.source_key_r}", r.rule): (r.fate, r.reason)
@@ -139,11 +145,15 @@ def test_the_order_of_rows_does_not_matter(spark: SparkSession):
     expected = resolved(spark, ROWS, CARRIED)
     for seed in range(3):
         chance = random.Random(seed)
-        assert resolved(spark, chance.sample(ROWS, len(ROWS)), chance.sample(CARRIED, len(CARRIED))) == expected
+        assert (
+            resolved(spark, chance.sample(ROWS, len(ROWS)), chance.sample(CARRIED, len(CARRIED))) == expected
+        )
 
 
 @pytest.mark.xfail(
-    strict=True, raises=ValueError, reason="resolve_edges: pandas does not merge the empty frames of no usable edge"
+    strict=True,
+    raises=ValueError,
+    reason="resolve_edges: pandas does not merge the empty frames of no usable edge",
 )
 @pytest.mark.parametrize("rows", [[], [ROWS[3]]], ids=["no edge", "no usable edge"])
 def test_without_a_usable_edge_there_are_no_clusters(spark: SparkSession, rows: list[tuple[Any, ...]]):

@@ -1,7 +1,12 @@
-"""Who is linked by a shared identifier, and why not: families, hubs and blocked values worked by hand."""
+"""Who is linked by a shared identifier, and why not: families, hubs and blocked values worked by hand.
+
+Every case is a village of its own: its records and values are told apart from those of the others by the case's
+name, so that all of them go through Spark at once.
+"""
 
 import datetime as dt
 from itertools import combinations
+from typing import NamedTuple
 
 import pytest
 from pyspark.sql import SparkSession
@@ -15,196 +20,170 @@ NAMESPACES = {
     "email": Namespace(
         level="identified", rank=6, links="with_agreement", max_persons=3, blocked=("^info@", r"@test\.fi$")
     ),
-    "phone": Namespace(level="identified", rank=7, links="with_agreement", max_persons=3, blocked=(r"(\d)\1{6,}$",)),
+    "phone": Namespace(
+        level="identified", rank=7, links="with_agreement", max_persons=3, blocked=(r"(\d)\1{6,}$",)
+    ),
 }
-# key: given, other given names, family name, birth date
-Person = tuple[str | None, str | None, str | None, str | None]
-# key: namespace, value
-Carried = list[tuple[str, str, str]]
-Found = dict[tuple[str, str, str], str | None]
-
-BARE: Person = (None, None, None, None)
+RECORD = (
+    "source string, source_key string, given_name string, other_given_names string, family_name string, "
+    "birth_date date"
+)
+IDENTIFIER = "source string, source_key string, namespace string, value string, value_hmac string"
 
 
-def edges(spark: SparkSession, persons: dict[str, Person], carried: Carried) -> Found:
-    """Edges as (left key, right key, namespace) → reason; all records are of one source."""
-    records = spark.createDataFrame(
-        [
-            ("s", key, given, other, family, None if born is None else dt.date.fromisoformat(born))
-            for key, (given, other, family, born) in persons.items()
-        ],
-        "source string, source_key string, given_name string, other_given_names string, family_name string, "
-        "birth_date date",
-    )
-    identifiers = spark.createDataFrame(
-        # The hash stands for the value; what is hashed does not matter here.
-        [("s", key, namespace, value, f"hmac of {value}") for key, namespace, value in carried],
-        "source string, source_key string, namespace string, value string, value_hmac string",
-    )
-    found = shared_identifier_edges(identifiers, records, namespaces=NAMESPACES)
-    rows = found.collect()
-    told = {(row.source_key_l, row.source_key_r, row.rule): row.reason for row in rows}
-    assert len(told) == len(rows)  # never two edges for one pair and namespace
-    return told
+class Person(NamedTuple):
+    given: str | None = None
+    others: str | None = None
+    family: str | None = None
+    born: str | None = None
 
 
-def shared(namespace: str, keys: str, value: str = "v") -> Carried:
+class Case(NamedTuple):
+    persons: dict[str, Person]
+    carried: list[tuple[str, str, str]]  # key, namespace, value
+    expected: dict[tuple[str, str, str], str | None]  # left key, right key, namespace → reason
+
+
+def shared(namespace: str, keys: str, value: str = "v") -> list[tuple[str, str, str]]:
     """Every one of `keys` carries the same value."""
     return [(key, namespace, value) for key in keys]
 
 
-# always
+def with_aino(other: Person, reason: str | None) -> Case:
+    """Somebody shares an e-mail with Aino."""
+    return Case({"a": AINO, "b": other}, shared("email", "ab"), {("a", "b", "email"): reason})
 
 
-def test_always_links_whoever_carries_the_value_as_a_star(spark: SparkSession):
-    persons: dict[str, Person] = {
-        "a": ("aino", None, "virtanen", "1980-01-01"),
-        "b": ("eero", None, "laine", "1950-05-05"),  # nothing agrees, and it does not matter
-        "c": BARE,
-    }
-    assert edges(spark, persons, shared("member", "abc")) == {("a", "b", "member"): None, ("a", "c", "member"): None}
+BARE = Person()  # a login, a payment token: nothing is known of whoever it is
+AINO = Person("aino", "maria", "virtanen", "1980-01-01")
+EERO = Person("eero", None, "laine", "1950-05-05")
+TWO = {"a": BARE, "b": BARE}
+NO = "needs_agreement"
+HUB = "shared_by_too_many"
+
+CASES: dict[str, Case] = {
+    # always
+    "always links all who carry the value, as a star": Case(
+        {"a": AINO, "b": EERO, "c": BARE},  # nothing agrees, and it does not matter
+        shared("member", "abc"),
+        {("a", "b", "member"): None, ("a", "c", "member"): None},
+    ),
+    "a value of one record links nobody": Case(
+        TWO, [("a", "member", "M1"), ("b", "member", "M2"), ("a", "email", "a@x.fi")], {}
+    ),
+    "a value in two namespaces is not shared": Case(TWO, [("a", "email", "v"), ("b", "phone", "v")], {}),
+    "never gives no edge": Case(TWO, shared("card", "ab"), {}),
+    "a record that may not be joined takes no part": Case(
+        TWO,  # c is among the identifiers, but gate L kept its person record out
+        shared("member", "abc"),
+        {("a", "b", "member"): None},
+    ),
+    # with agreement: who shares an e-mail with Aino?
+    "the same in everything": with_aino(AINO, None),
+    "given name and nothing else": with_aino(Person("aino"), None),
+    "given name, other family name, no birth date": with_aino(Person("aino", None, "laine"), None),
+    "given and family name, birth date slipped": with_aino(Person("aino", None, "virtanen", "1980-01-10"), None),
+    "given name, and another birth date": with_aino(Person("aino", None, "laine", "1955-03-03"), NO),
+    "her second name as first": with_aino(Person("maria", None, "virtanen"), None),
+    "her first name as second": with_aino(Person("liisa", "eeva aino", "virtanen"), None),
+    "her first name inside another": with_aino(Person("ain", "ainoliisa", "virtanen"), NO),
+    "birth date and family name (a nickname)": with_aino(Person("aikku", None, "virtanen", "1980-01-01"), None),
+    "birth date alone": with_aino(Person("eero", None, "laine", "1980-01-01"), NO),
+    "birth date without any name": with_aino(Person(born="1980-01-01"), NO),
+    "family name alone (her husband)": with_aino(Person("eero", None, "virtanen", "1979-09-09"), NO),
+    "family name, and neither given name nor birth date": with_aino(Person(family="virtanen"), None),
+    "nothing at all (a login)": with_aino(BARE, None),
+    "another person": with_aino(EERO, NO),
+    # bare records among several
+    "a family's e-mail links neither the parents nor a login": Case(
+        {"a": AINO, "b": Person("eero", None, "virtanen", "1978-02-02"), "c": BARE},
+        shared("email", "abc"),
+        {("a", "b", "email"): NO, ("a", "c", "email"): NO, ("b", "c", "email"): NO},
+    ),
+    "one person's e-mail links her login": Case(
+        {"a": AINO, "b": Person("aino", None, "laine"), "c": BARE},  # b: a contact by her married name
+        shared("email", "abc"),
+        {("a", "b", "email"): None, ("a", "c", "email"): None, ("b", "c", "email"): None},
+    ),
+    "two e-mails in common are one edge, and one agreed on is enough": Case(
+        {"a": AINO, "b": Person("eero", None, "virtanen"), "c": BARE},
+        # The family's says nothing of the login c; a and c also share one of their own.
+        [*shared("email", "abc", "family@x.fi"), *shared("email", "ac", "aino@x.fi")],
+        {("a", "b", "email"): NO, ("a", "c", "email"): None, ("b", "c", "email"): NO},
+    ),
+    # hubs
+    "always, at the limit of four": Case(
+        dict.fromkeys("abcd", AINO), shared("member", "abcd"), {("a", key, "member"): None for key in "bcd"}
+    ),
+    "always, above it: a hub, kept as a star": Case(
+        dict.fromkeys("abcde", AINO), shared("member", "abcde"), {("a", key, "member"): HUB for key in "bcde"}
+    ),
+    "with agreement, at the limit of three: every pair": Case(
+        dict.fromkeys("abc", AINO),
+        shared("phone", "abc"),
+        {(left, right, "phone"): None for left, right in combinations("abc", 2)},
+    ),
+    "with agreement, above it: a hub, whoever agrees": Case(
+        dict.fromkeys("abcd", AINO), shared("phone", "abcd"), {("a", key, "phone"): HUB for key in "bcd"}
+    ),
+    "of a hub and a value of their own the better counts": Case(
+        dict.fromkeys("abcd", AINO),
+        [*shared("email", "abcd", "firm@x.fi"), *shared("email", "ab", "aino@x.fi")],
+        {("a", "b", "email"): None, ("a", "c", "email"): HUB, ("a", "d", "email"): HUB},
+    ),
+    # blocked
+    "blocked values give no edge at all": Case(
+        {"a": AINO, "b": AINO},
+        [*shared("email", "ab", "info@"), *shared("email", "ab", "@test.fi"), *shared("phone", "ab", "0000000")],
+        {},
+    ),
+    "a pattern blocks in its own namespace, and as it is written": Case(
+        {"a": AINO, "b": AINO},
+        [*shared("member", "ab", "info@"), *shared("email", "ab", "my-info@")],
+        {("a", "b", "member"): None, ("a", "b", "email"): None},
+    ),
+}  # fmt: skip
+Found = dict[str, dict[tuple[str, str, str], str | None]]
 
 
-def test_a_value_of_one_record_links_nobody(spark: SparkSession):
-    carried = [("a", "member", "M1"), ("b", "member", "M2"), ("a", "email", "a@x.fi")]
-    assert edges(spark, {"a": BARE, "b": BARE}, carried) == {}
+@pytest.fixture(scope="module")
+def found(spark: SparkSession) -> Found:
+    """The edges of every case."""
+    records, identifiers = [], []
+    for case, (persons, carried, _) in CASES.items():
+        for key, person in persons.items():
+            born = None if person.born is None else dt.date.fromisoformat(person.born)
+            records.append((case, key, *person[:3], born))
+        # The hash stands for the value; what is hashed does not matter here.
+        identifiers += [(case, key, name, value, f"{case}: {value}") for key, name, value in carried]
+    edges = shared_identifier_edges(
+        spark.createDataFrame(identifiers, IDENTIFIER),
+        spark.createDataFrame(records, RECORD),
+        namespaces=NAMESPACES,
+    )
+    told: Found = {case: {} for case in CASES}
+    for row in edges.collect():
+        assert row.source_l == row.source_r
+        edge = (row.source_key_l, row.source_key_r, row.rule)
+        assert edge not in told[row.source_l]  # never two edges for one pair and namespace
+        told[row.source_l][edge] = row.reason
+    return told
 
 
-def test_the_same_value_in_two_namespaces_is_not_shared(spark: SparkSession):
-    assert edges(spark, {"a": BARE, "b": BARE}, [("a", "email", "v"), ("b", "phone", "v")]) == {}
-
-
-def test_never_gives_no_edge(spark: SparkSession):
-    assert edges(spark, {"a": BARE, "b": BARE}, shared("card", "ab")) == {}
-
-
-def test_a_record_that_may_not_be_joined_takes_no_part(spark: SparkSession):
-    # c is in the identifiers, but gate L kept its person record out.
-    assert edges(spark, {"a": BARE, "b": BARE}, shared("member", "abc")) == {("a", "b", "member"): None}
+@pytest.mark.parametrize("case", CASES)
+def test_shared_identifiers_link_as_the_hierarchy_says(found: Found, case: str):
+    assert found[case] == CASES[case].expected
 
 
 def test_what_an_edge_says(spark: SparkSession):
-    records = spark.createDataFrame(
-        [("crm", "2", None, None, None, None), ("loyalty", "1", None, None, None, None), ("crm", "10", *[None] * 4)],
-        "source string, source_key string, given_name string, other_given_names string, family_name string, "
-        "birth_date date",
-    )
-    identifiers = spark.createDataFrame(
-        [("crm", "2", "v", "member", "h"), ("loyalty", "1", "v", "member", "h"), ("crm", "10", "v", "member", "h")],
-        "source string, source_key string, value string, namespace string, value_hmac string",
-    )
-    found = shared_identifier_edges(identifiers, records, namespaces=NAMESPACES)
-    assert ", ".join(f"{f.name} {f.dataType.simpleString()}" for f in found.schema) == EDGE
-    star = ("deterministic", "member", 2, None, None, None)
-    # The first record in order of source and key (as text) is the middle of the star.
-    assert sorted(map(tuple, found.collect())) == [
-        ("crm", "10", "crm", "2", *star),
-        ("crm", "10", "loyalty", "1", *star),
+    keys = [("loyalty", "1"), ("crm", "2"), ("crm", "10")]
+    records = spark.createDataFrame([(*key, None, None, None, None) for key in keys], RECORD)
+    identifiers = spark.createDataFrame([(*key, "member", "v", "h") for key in keys], IDENTIFIER)
+    edges = shared_identifier_edges(identifiers, records, namespaces=NAMESPACES)
+    assert ", ".join(f"{f.name} {f.dataType.simpleString()}" for f in edges.schema) == EDGE
+    said = ("deterministic", "member", 2, None, None, None)
+    # The first record by source and key, as text, is the middle of the star; left sorts before right.
+    assert sorted(map(tuple, edges.collect())) == [
+        ("crm", "10", "crm", "2", *said),
+        ("crm", "10", "loyalty", "1", *said),
     ]
-
-
-# with agreement
-
-AINO: Person = ("aino", "maria", "virtanen", "1980-01-01")
-AGREEMENTS: dict[str, tuple[Person, bool]] = {
-    # who shares an e-mail with AINO: linked?
-    "the same in everything": (AINO, True),
-    "given name and nothing else": (("aino", None, None, None), True),
-    "given name, other family name, no birth date": (("aino", None, "laine", None), True),
-    "given and family name, birth date slipped": (("aino", None, "virtanen", "1980-01-10"), True),
-    "given name only, and another birth date": (("aino", None, "laine", "1955-03-03"), False),
-    "her second name as first": (("maria", None, "virtanen", None), True),
-    "her first name as second": (("liisa", "aino", "virtanen", None), True),
-    "her first name inside another": (("ain", "ainoliisa", "virtanen", None), False),
-    "birth date and family name (a nickname)": (("aikku", None, "virtanen", "1980-01-01"), True),
-    "birth date alone (a twin abroad)": (("eero", None, "laine", "1980-01-01"), False),
-    "birth date without any name": ((None, None, None, "1980-01-01"), False),
-    "family name alone (her husband)": (("eero", None, "virtanen", "1979-09-09"), False),
-    "family name, nothing else known": ((None, None, "virtanen", None), True),  # neither given name nor birth date
-    "nothing at all (a login)": (BARE, True),
-    "another person": (("eero", None, "laine", "1950-05-05"), False),
-}
-
-
-def test_a_shared_email_links_whom_name_and_birth_date_agree_with(spark: SparkSession):
-    persons: dict[str, Person] = {}
-    carried: Carried = []
-    for number, (person, _) in enumerate(AGREEMENTS.values()):
-        pair = f"{number:02}"
-        persons |= {f"{pair}a": AINO, f"{pair}b": person}
-        carried += [(f"{pair}{side}", "email", f"{pair}@x.fi") for side in "ab"]
-    found = edges(spark, persons, carried)
-    told = {
-        case: found[f"{number:02}a", f"{number:02}b", "email"] for number, case in enumerate(AGREEMENTS)
-    }
-    assert told == {case: None if linked else "needs_agreement" for case, (_, linked) in AGREEMENTS.items()}
-
-
-def test_a_familys_email_links_each_with_herself_and_no_login(spark: SparkSession):
-    persons: dict[str, Person] = {
-        "a": ("aino", None, "virtanen", "1980-01-01"),  # mother, member
-        "b": ("eero", None, "virtanen", "1978-02-02"),  # father, member
-        "c": BARE,  # a login with the same e-mail: whose?
-    }
-    assert edges(spark, persons, shared("email", "abc")) == {
-        ("a", "b", "email"): "needs_agreement",
-        ("a", "c", "email"): "needs_agreement",
-        ("b", "c", "email"): "needs_agreement",
-    }
-
-
-def test_one_persons_email_links_her_login(spark: SparkSession):
-    persons: dict[str, Person] = {
-        "a": ("aino", None, "virtanen", "1980-01-01"),  # member
-        "b": ("aino", None, "laine", None),  # contact, married name
-        "c": BARE,  # login
-    }
-    assert set(edges(spark, persons, shared("email", "abc")).items()) == {
-        (("a", "b", "email"), None),
-        (("a", "c", "email"), None),
-        (("b", "c", "email"), None),
-    }
-
-
-def test_two_emails_in_common_are_one_edge_and_one_agreed_on_is_enough(spark: SparkSession):
-    # The family's e-mail is no evidence for the login c, but a and c also share an e-mail of their own.
-    persons: dict[str, Person] = {"a": AINO, "b": ("eero", None, "virtanen", None), "c": BARE}
-    carried = [*shared("email", "abc", "family@x.fi"), *shared("email", "ac", "aino@x.fi")]
-    assert edges(spark, persons, carried) == {
-        ("a", "b", "email"): "needs_agreement",
-        ("a", "c", "email"): None,
-        ("b", "c", "email"): "needs_agreement",
-    }
-
-
-# hubs and blocked values
-
-
-@pytest.mark.parametrize(("namespace", "limit"), [("member", 4), ("email", 3)])
-def test_a_value_of_too_many_is_a_hub_and_links_nobody(spark: SparkSession, namespace: str, limit: int):
-    keys = "abcdef"[: limit + 1]
-    persons = dict.fromkeys(keys, AINO)
-    at_limit = edges(spark, persons, shared(namespace, keys[:limit]))
-    assert set(at_limit.values()) == {None}
-    above = edges(spark, persons, shared(namespace, keys))
-    # Kept as a star, not as every pair of everybody.
-    assert above == {("a", key, namespace): "shared_by_too_many" for key in keys[1:]}
-
-
-def test_below_the_limit_every_pair_that_needs_agreement_is_judged(spark: SparkSession):
-    found = edges(spark, dict.fromkeys("abc", AINO), shared("phone", "abc"))
-    assert found == {(a, b, "phone"): None for a, b in combinations("abc", 2)}
-
-
-def test_blocked_values_give_no_edge_at_all(spark: SparkSession):
-    carried = [
-        *shared("email", "ab", "info@firma.fi"),
-        *shared("email", "ab", "aino@test.fi"),
-        *shared("phone", "ab", "+358400000000"),
-    ]
-    assert edges(spark, {"a": AINO, "b": AINO}, carried) == {}
-
-
-def test_a_pattern_blocks_in_its_own_namespace_only(spark: SparkSession):
-    carried = [*shared("member", "ab", "info@firma.fi"), *shared("email", "ab", "myinfo@firma.fi")]
-    assert edges(spark, {"a": AINO, "b": AINO}, carried) == {("a", "b", "member"): None, ("a", "b", "email"): None}

@@ -166,7 +166,9 @@ def test_a_header_that_is_not_the_contracts(tmp_path: Path, header: str, message
     assert error.value.exit_code == 5
 
 
-@pytest.mark.xfail(strict=True, reason="landing: a column given twice passes, and Spark then reads the last of the two")
+@pytest.mark.xfail(
+    strict=True, reason="landing: a column given twice passes, and Spark then reads the last of the two"
+)
 def test_a_column_that_stands_twice_in_the_header(tmp_path: Path):
     deliver(tmp_path, "2026-01-31/tills/lines.csv", "id,sold_on,id\n1,2026-01-31,2\n")
     with pytest.raises(ContractError):
@@ -191,7 +193,9 @@ def test_a_file_that_fits_no_pattern(tmp_path: Path):
 def test_copies_are_known_by_their_bytes(tmp_path: Path):
     deliver(tmp_path, "2026-01-30/tills/lines.csv", "id,sold_on\n1,\n")
     deliver(tmp_path, "2026-01-31/tills/lines.csv", "id,sold_on\n2,\n")
-    deliver(tmp_path, "2026-01-31/tills/lines_again.csv", "id,sold_on\n1,\n")  # yesterday's bytes, another name
+    deliver(
+        tmp_path, "2026-01-31/tills/lines_again.csv", "id,sold_on\n1,\n"
+    )  # yesterday's bytes, another name
     files = found(tmp_path)
     assert [file.file for file in not_taken(files, set())] == [
         "2026-01-30/tills/lines.csv",

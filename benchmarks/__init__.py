@@ -1,0 +1,1 @@
+"""What is timed or scored, against what; one command each."""
