@@ -51,7 +51,7 @@ def ingest(run: Run) -> None:
         records = _marked(run, records)
         counts = _count(records, run)
         _gate(run, files, counts)
-        _write(run, records, batch)
+        _write(run, records, batch, {file.source for file in files})
         _remove(run, superseded)
         _register(run, files, batch, status="taken", counts=counts)
         run.tables.clear_staging()
@@ -187,11 +187,12 @@ def _gate(run: Run, files: list[LandingFile], counts: Mapping[str, Mapping[str, 
     )
 
 
-def _write(run: Run, records: DataFrame, batch: str) -> None:
+def _write(run: Run, records: DataFrame, batch: str, delivering: set[str]) -> None:
     good = records.where("fault is null and not is_suppressed").withColumn("batch_id", F.lit(batch))
     bad = records.where("fault is not null").select("*", "fault.*", F.lit(batch).alias("batch_id"))
     tasks = []
-    for name, source in run.config.sources.items():
+    for name in sorted(delivering):
+        source = run.config.sources[name]
         contract = contract_of(f"bronze.{name}")
         mine = good.where(F.col("source") == name).withColumn("contract_version", F.lit(source.version))
         tasks.append(partial(run.tables.append, mine.select(*contract.columns), contract))
@@ -205,13 +206,12 @@ def _remove(run: Run, file_ids: list[str]) -> None:
     """Forget the rows of files whose path came again with other bytes: the newer file replaces the older."""
     if file_ids:
         _delete(run, f"file_id in ({_listed(file_ids)})")
-        rows = [
-            row.asDict()
-            for row in run.tables.read("ops.file")
-            .where(F.col("file_id").isin(file_ids) & (F.col("status") == "taken"))
-            .collect()
-        ]
-        run.tables.append(run.tables.rows([{**row, "status": "superseded"} for row in rows], _FILES), _FILES)
+        of_files = F.col("file_id").isin(file_ids) & (F.col("status") == "taken")
+        taken = run.tables.read("ops.file").where(of_files).collect()
+        # The same bytes may have been taken before: a file that ends, ends once.
+        newest = {row["file_id"]: row.asDict() for row in sorted(taken, key=lambda row: row["taken_for"])}
+        rows = [{**row, "status": "superseded"} for row in newest.values()]
+        run.tables.append(run.tables.rows(rows, _FILES), _FILES)
 
 
 def _delete(run: Run, condition: str) -> None:

@@ -37,22 +37,19 @@ def _frames(run: Run) -> dict[str, DataFrame]:
     tables, key = run.tables, hash_key(run.key)
     members = tables.read("id.golden_member").where("valid_to_on is null")
     effective = tables.read("consent.effective")
-    records = tables.staged(
-        golden_records(members, tables.read("silver.person_record"), on=run.on), "golden_record"
-    )
-    lines = tables.staged(
-        identified_lines(
+    made = {
+        "golden_record": golden_records(members, tables.read("silver.person_record"), on=run.on),
+        "identified_line": identified_lines(
             tables.read("silver.sale_line"),
             members,
             tables.read("silver.identifier"),
             tables.read("silver.product"),
         ),
-        "identified_line",
-    )
-    views = tables.staged(
-        owned_views(tables.read("silver.web_view"), members, tables.read("id.device_owner"), key=key),
-        "owned_view",
-    )
+        "owned_view": owned_views(
+            tables.read("silver.web_view"), members, tables.read("id.device_owner"), key=key
+        ),
+    }
+    records, lines, views = in_parallel([partial(tables.staged, frame, name) for name, frame in made.items()])
     contacts = tables.read("silver.interaction").join(
         members.select("source", "source_key", "golden_id"), on=["source", "source_key"], how="left"
     )
