@@ -204,9 +204,15 @@ def load_config(
         for key in left
     ]
     parts["sources"] = {}
-    for name in raw.get("sources", []):
+    for name in _names(raw, faults):
         contract = _read_yaml(base / name, faults)
-        parts["sources"][contract.get("source", name)] = contract
+        source = contract.get("source")
+        if not isinstance(source, str):
+            faults.append(f"{name}: source must be a name")
+        elif source in parts["sources"]:
+            faults.append(f"{name}: a second contract for source {source}")
+        else:
+            parts["sources"][source] = contract
     parts["key"] = _resolve(dict(raw.get("key", {})), "file", base)
     parts["landing"] = landing or _path(raw, "landing", base)
     parts["warehouse"] = warehouse or _path(raw, "warehouse", base)
@@ -304,10 +310,18 @@ def _merge(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]
 
 
 def _read_named(raw: Mapping[str, Any], key: str, base: Path, faults: list[str]) -> dict[str, Any]:
-    if key not in raw:
+    if not isinstance(raw.get(key), str):
         faults.append(f"{key}: missing; name the file")
         return {}
     return _read_yaml(base / raw[key], faults)
+
+
+def _names(raw: Mapping[str, Any], faults: list[str]) -> list[str]:
+    names = raw.get("sources")
+    if isinstance(names, list) and all(isinstance(name, str) for name in names):
+        return names
+    faults.append("sources: missing; list the files of the source contracts")
+    return []
 
 
 def _read_yaml(path: Path, faults: list[str]) -> dict[str, Any]:

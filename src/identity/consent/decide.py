@@ -105,24 +105,31 @@ def _questions(subjects: DataFrame, points: DataFrame, purposes: Mapping[str, Pu
 
 
 def _judge(answered: DataFrame, *, on: dt.date) -> DataFrame:
-    said = F.struct("asserted_at", "strength", "source", "event_key")
+    keys = ("golden_id", "purpose", "channel", "contact_point", "lawful_basis", "expires_days")
     is_objection = F.col("basis") == "objection"
-    heard = answered.groupBy(
-        "golden_id", "purpose", "channel", "contact_point", "lawful_basis", "expires_days"
-    ).agg(
-        F.max(F.when(is_objection, said)).alias("objection"),
-        F.max(F.when((F.col("value") == "n") & ~is_objection, said)).alias("no"),
-        F.max(F.when((F.col("value") == "n") & ~is_objection, F.col("strength"))).alias("no_strength"),
-        F.max(F.when(F.col("value") == "y", said)).alias("yes"),
+    is_no = (F.col("value") == "n") & ~is_objection
+    question = Window.partitionBy(*keys)
+    said = F.struct("asserted_at", "strength", "source", "event_key")
+    # Rule 3 asks of every yes, not only of the newest: is it newer than every no, and as strong?
+    lifts = (F.col("asserted_at") > F.max(F.when(is_no, F.col("asserted_at"))).over(question)) & (
+        F.col("strength") >= F.max(F.when(is_no, F.col("strength"))).over(question)
+    )
+    heard = (
+        answered.withColumn("lifts", F.coalesce(lifts, F.lit(False)))
+        .groupBy(*keys)
+        .agg(
+            F.max(F.when(is_objection, said)).alias("objection"),
+            F.max(F.when(is_no, said)).alias("no"),
+            F.max(F.when(F.col("value") == "y", F.struct("lifts", said.alias("said")))).alias("best_yes"),
+        )
+        .select("*", F.col("best_yes.said").alias("yes"), F.col("best_yes.lifts").alias("lifts"))
     )
     needs_yes = F.col("lawful_basis") == "consent"
     by_contract = F.col("lawful_basis") == "contract"
     objected = F.col("objection").isNotNull() & ~by_contract
     refused = F.col("no").isNotNull() & ~by_contract
     agreed = F.col("yes").isNotNull()
-    yes_wins = (F.col("yes.asserted_at") > F.col("no.asserted_at")) & (
-        F.col("yes.strength") >= F.col("no_strength")
-    )
+    yes_wins = F.col("lifts")
     until = F.when(needs_yes, F.date_add(F.col("yes.asserted_at").cast("date"), F.col("expires_days")))
     expired = agreed & (until <= F.lit(on))
 

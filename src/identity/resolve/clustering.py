@@ -43,7 +43,7 @@ def cluster(
         limits: How many values of each of those namespaces one cluster may hold.
     """
     left, right = edges["l"].to_numpy(np.int64), edges["r"].to_numpy(np.int64)
-    labels = _components(nodes, left, right)
+    labels = _by_smallest(_components(nodes, left, right))
     rejected = np.zeros(len(edges), dtype=bool)
     namespaces = list(zip(protected, limits, strict=True))
     broken = _broken_components(labels, namespaces)
@@ -112,7 +112,7 @@ def _merge_one_by_one(
 def _by_smallest(labels: Labels) -> Labels:
     """Name each cluster by its smallest node, so that names say nothing of how it was found."""
     order = pd.Series(np.arange(len(labels))).groupby(labels).transform("min")
-    return order.to_numpy(np.int64)
+    return order.to_numpy(np.int64, copy=True)
 
 
 def node_values(table: pd.DataFrame, index: Mapping[tuple[str, str], int]) -> pd.DataFrame:

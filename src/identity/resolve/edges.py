@@ -78,7 +78,8 @@ def resolve_edges(
             "cluster": names,
         }
     )
-    clusters = clusters.merge(_confidence(found), on=["source", "source_key"], how="left")
+    keys = {"source": object, "source_key": object}  # empty frames would have another type, and not merge
+    clusters = clusters.astype(keys).merge(_confidence(found).astype(keys), on=[*keys], how="left")
     spark = edges.sparkSession
     shape = "source string, source_key string, cluster string, confidence double"
     return Resolved(_frame(edges, found), spark.createDataFrame(clusters, shape))

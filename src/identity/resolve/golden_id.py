@@ -210,9 +210,15 @@ def _strength() -> Column:
 
 
 def _mint(key: bytes, on: dt.date) -> Column:
-    """A keyed hash of the oldest record and the run date, shaped as a UUID (version 8, RFC 9562)."""
+    """A keyed hash of the oldest record, the run date and the id it parts from, shaped as a UUID (version 8, RFC 9562).
+
+    Without the last, a second run of one date could mint for a part what the whole was given in the first.
+    """
     text = keyed_hash(
-        F.concat_ws("\x1f", F.lit("golden"), "oldest.source", "oldest.source_key", F.lit(str(on))), key=key
+        F.concat_ws(
+            "\x1f", F.lit("golden"), "oldest.source", "oldest.source_key", F.lit(str(on)), "came_from"
+        ),
+        key=key,
     )
     parts = (F.substring(text, 1, 8), F.substring(text, 9, 4), F.concat(F.lit("8"), F.substring(text, 14, 3)),
              F.concat(F.lit("8"), F.substring(text, 18, 3)), F.substring(text, 21, 12))  # fmt: skip

@@ -111,9 +111,11 @@ def _header(path: Path, relative: str, feed: Feed) -> tuple[str, ...]:
         first = file.readline().decode("utf-8-sig", errors="replace").strip("\r\n")
     header = tuple(next(csv.reader([first]), []))
     unknown = [name for name in header if name not in feed.columns]
+    twice = sorted({name for name in header if header.count(name) > 1})
     missing = [name for name in feed.columns if name not in header]
-    if unknown or missing:
+    if unknown or missing or twice:
         said = [f"unknown column {', '.join(unknown)}"] if unknown else []
+        said += [f"column given twice {', '.join(twice)}"] if twice else []
         said += [f"missing column {', '.join(missing)}"] if missing else []
         raise ContractError(f"{relative}: {'; '.join(said)}")
     return header

@@ -135,7 +135,9 @@ def _first_fault(feed: Feed) -> str:
     building the same out of Column objects costs a call to the JVM each.
     """
     # The cheap look goes first: almost no line has the shape of a code.
-    code = f"line rlike '(?i){_sql(IDENTITY_CODE)}' and {_holds_identity_code('line')}"
+    # In JSON a line break before a code ends in a letter, and a sign may be escaped: there the values are looked at too.
+    text = "concat_ws(' ', line, cast(r as string))" if feed.format == "json" else "line"
+    code = f"{text} rlike '(?i){_sql(IDENTITY_CODE)}' and {_holds_identity_code(text)}"
     cases: list[tuple[str, str, str | None]] = [
         ("not is_valid_utf8(line)", "invalid_utf8", None),
         ("is_broken", "broken_row", None),
@@ -148,11 +150,7 @@ def _first_fault(feed: Feed) -> str:
         cases += _json_type_cases(feed)
     else:
         cases += [
-            (
-                f"r.`{name}` is not null and try_cast(trim(r.`{name}`) as {column.type}) is null",
-                "wrong_type",
-                name,
-            )
+            (f"r.`{name}` is not null and {_unread(name, column.type)}", "wrong_type", name)
             for name, column in feed.columns.items()
             if column.type != "string"
         ]
@@ -161,6 +159,13 @@ def _first_fault(feed: Feed) -> str:
         for condition, reason, name in cases
     )
     return f"case {whens} end as fault"
+
+
+def _unread(name: str, kind: str) -> str:
+    text = f"trim(r.`{name}`)"
+    # Spark would read a time without a day as that time today.
+    dateless = f" or {text} not rlike '^[0-9]{{4}}-'" if kind == "timestamp" else ""
+    return f"(try_cast({text} as {kind}) is null{dateless})"
 
 
 def _json_type_cases(feed: Feed) -> Iterable[tuple[str, str, str | None]]:

@@ -28,17 +28,18 @@ PLACEHOLDERS = (
 
 def repaired(text: Column) -> Column:
     """Undo UTF-8 read as Latin-1 (`HÃ¤mÃ¤lÃ¤inen`); other text stays as it is."""
-    undone = F.decode(F.encode(text, "ISO-8859-1"), "UTF-8")
+    undone = F.try_validate_utf8(F.encode(text, "ISO-8859-1").cast("string"))
     is_latin = text.rlike("^[\\x{00}-\\x{FF}]*$")
-    return F.when(is_latin & text.rlike("Ã[\\x{80}-\\x{BF}]"), undone).otherwise(text)
+    return F.when(is_latin & text.rlike("Ã[\\x{80}-\\x{BF}]"), F.coalesce(undone, text)).otherwise(text)
 
 
 def folded(text: Column) -> Column:
     """Lower case, no accents, letters and digits only, single blanks; `ae` and `oe` count as transliterated ä and ö."""
     plain = F.translate(F.lower(repaired(text)), _ACCENTED, _PLAIN)
-    plain = F.regexp_replace(plain, "['’`´]", "")
+    # Apostrophes, and accents written as characters of their own (NFD).
+    plain = F.regexp_replace(plain, "['’`´\\p{M}]", "")
     plain = F.trim(F.regexp_replace(plain, "[^\\p{L}\\p{N}]+", " "))
-    return F.nullif(F.regexp_replace(F.regexp_replace(plain, "ae", "a"), "oe", "o"), F.lit(""))
+    return F.nullif(F.regexp_replace(F.regexp_replace(plain, "ae+", "a"), "oe+", "o"), F.lit(""))
 
 
 def name(text: Column) -> Column:

@@ -28,7 +28,13 @@ PURPOSES = {
     "develop": Purpose(basis="legitimate_interest"),
     "email": Purpose(basis="consent", contact="email", expires_days=365),
 }
-VALUES = {True: "y", False: "n", "objection": "n", "pending": "pending", "unknown": "unknown"}  # YAML's yes and no
+VALUES = {
+    True: "y",
+    False: "n",
+    "objection": "n",
+    "pending": "pending",
+    "unknown": "unknown",
+}  # YAML's yes and no
 
 SUBJECT = "golden_id string, namespace string, value_hmac string, no_only boolean"
 EVENT = (
@@ -59,7 +65,7 @@ def decided(spark: SparkSession) -> Decided:
             point = f"{golden}: {s['about']}" if "about" in s else None
             value, basis = VALUES[s["answer"]], "objection" if s["answer"] == "objection" else "consent"
             at = dt.datetime.combine(s["when"], dt.time(12))
-            purpose = s.get("on", case["purpose"])
+            purpose = s.get("for", case["purpose"])
             events.append((s["who"], str(number), s["who"], who, purpose, point, value, basis, at))
         points += [(golden, "email", f"{golden}: {point}") for point in case.get("points", [])]
     df = effective(
@@ -77,18 +83,7 @@ def decided(spark: SparkSession) -> Decided:
     return found
 
 
-def parameters() -> list[Any]:
-    return [
-        pytest.param(
-            case,
-            id=case["case"],
-            marks=[pytest.mark.xfail(strict=True, reason=case["xfail"])] if "xfail" in case else [],
-        )
-        for case in CASES
-    ]
-
-
-@pytest.mark.parametrize("case", parameters())
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case["case"])
 def test_decisions(decided: Decided, case: dict[str, Any]):
     then = case["then"]
     point = f"{case['case']}: {case['at']}" if "at" in case else PERSON
@@ -106,7 +101,8 @@ def test_decisions(decided: Decided, case: dict[str, Any]):
         "decision": then["decision"],
         "rule": then["rule"],
         "winner": winner,
-        "winning source": winner and statements(case)[winner - 1]["who"],  # each kind is a source of its own here
+        "winning source": winner
+        and statements(case)[winner - 1]["who"],  # each kind is a source of its own here
         "conflict": then.get("conflict", False),
         "until": then.get("until"),
         "on": ON,

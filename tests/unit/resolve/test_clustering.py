@@ -18,10 +18,6 @@ NAMESPACES = {
     "email": Namespace(level="identified", rank=6, links="with_agreement", max_persons=8),
 }
 
-collides = pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="cluster: labels of records and of components are mixed"
-)
-
 
 def run(
     nodes: int, edges: list[tuple[int, int]], held: dict[int, str], limit: int = 1
@@ -60,7 +56,6 @@ def test_a_limit_of_two_lets_two_values_meet_but_not_three():
     assert run(3, [(0, 1), (1, 2)], held, limit=2) == ([0, 0, 2], [False, True])
 
 
-@collides
 def test_a_broken_component_does_not_touch_another():
     assert run(5, [(0, 1), (3, 4)], {0: "M1", 1: "M2", 3: "M3"}) == ([0, 1, 2, 3, 3], [True, False])
 
@@ -119,7 +114,6 @@ def resolved(
     return fates, clusters
 
 
-@collides
 def test_the_fate_of_edges_and_what_follows(spark: SparkSession):
     fates, clusters = resolved(spark, ROWS, CARRIED)
     assert fates == {
@@ -150,11 +144,6 @@ def test_the_order_of_rows_does_not_matter(spark: SparkSession):
         )
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=ValueError,
-    reason="resolve_edges: pandas does not merge the empty frames of no usable edge",
-)
 @pytest.mark.parametrize("rows", [[], [ROWS[3]]], ids=["no edge", "no usable edge"])
 def test_without_a_usable_edge_there_are_no_clusters(spark: SparkSession, rows: list[tuple[Any, ...]]):
     fates, clusters = resolved(spark, rows, CARRIED)

@@ -1,6 +1,7 @@
 """Whose a device was, and when: logins that count, intervals, the look-back, and the shared tablet."""
 
 import datetime as dt
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -96,14 +97,19 @@ def test_a_device_is_whoever_logged_in_until_somebody_else_does(intervals: DataF
 
 def test_intervals_of_a_device_follow_each_other_without_gap_or_overlap(intervals: DataFrame):
     for of_device in told(intervals.collect()).values():
-        for (_, _, to, _), (_, start, _, _) in zip(of_device, of_device[1:], strict=False):
+        for (_, _, to, _), (_, start, _, _) in pairwise(of_device):
             assert to == start
         assert of_device[-1][2] is None
 
 
 def test_without_look_back_a_device_begins_with_its_first_login(spark: SparkSession):
     found = owners(found_logins(spark), namespaces=NAMESPACES, look_back_days=0)
-    assert told(found.collect())["cookie", "laptop"][0] == ("aino", "2026-01-01 08:00", "2026-01-05 08:00", False)
+    assert told(found.collect())["cookie", "laptop"][0] == (
+        "aino",
+        "2026-01-01 08:00",
+        "2026-01-05 08:00",
+        False,
+    )
 
 
 def test_only_a_device_of_one_person_becomes_part_of_the_person(intervals: DataFrame):

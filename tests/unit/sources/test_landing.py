@@ -166,9 +166,6 @@ def test_a_header_that_is_not_the_contracts(tmp_path: Path, header: str, message
     assert error.value.exit_code == 5
 
 
-@pytest.mark.xfail(
-    strict=True, reason="landing: a column given twice passes, and Spark then reads the last of the two"
-)
 def test_a_column_that_stands_twice_in_the_header(tmp_path: Path):
     deliver(tmp_path, "2026-01-31/tills/lines.csv", "id,sold_on,id\n1,2026-01-31,2\n")
     with pytest.raises(ContractError):

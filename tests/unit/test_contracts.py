@@ -1,0 +1,162 @@
+"""The field catalogue: what every contract owes, and what `conform` says of a frame that does not fit."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from pyspark.sql import SparkSession
+
+from identity.contracts import (
+    ColumnContract,
+    TableContract,
+    all_contracts,
+    conform,
+    contract_of,
+    purpose_contract,
+    purpose_table,
+)
+from identity.errors import ContractError
+
+PURPOSES = yaml.safe_load((Path(__file__).parents[2] / "conf/purposes.yaml").read_text(encoding="utf-8"))
+TABLES = all_contracts()
+COLUMNS = [
+    pytest.param(table, name, column, id=f"{table.name}.{name}")
+    for table in TABLES
+    for name, column in table.columns.items()
+]
+TEMPLATE = "gold.profile__purpose"
+
+
+@pytest.mark.parametrize(("table", "name", "column"), COLUMNS)
+def test_a_column_has_known_purposes_a_meaning_and_an_end(
+    table: TableContract, name: str, column: ColumnContract
+):
+    known = {*PURPOSES["purposes"], *PURPOSES["technical"]}
+    template = {"{purpose}"} if table.name == TEMPLATE else set()
+    assert column.purposes
+    assert set(column.purposes) <= known | template
+    assert column.meaning.endswith(".")
+    assert column.retention_days > 0
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+def test_a_table_has_a_meaning_and_a_key_of_its_own_columns(table: TableContract):
+    assert table.meaning.endswith(".")
+    assert set(table.key) <= set(table.columns)
+    assert table.layer in ("bronze", "silver", "id", "consent", "gold", "ops")
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+def test_delta_keeps_no_statistics_of_personal_columns(table: TableContract):
+    personal = {name for name, column in table.columns.items() if column.personal}
+    assert personal.isdisjoint(table.statistics_columns)
+    # And it keeps them of all others that have an order.
+    without = {
+        n for n, c in table.columns.items() if c.type.startswith(("array", "map", "struct", "boolean"))
+    }
+    assert set(table.statistics_columns) == set(table.columns) - personal - without
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+def test_no_personal_value_reaches_ids_decisions_or_gold(table: TableContract):
+    if table.layer in ("gold", "id", "consent"):
+        assert [name for name, column in table.columns.items() if column.personal] == []
+
+
+def test_the_guard_above_has_something_to_guard():
+    assert any(column.personal for table in TABLES for column in table.columns.values())
+    assert {"gold", "id", "consent"} <= {table.layer for table in TABLES}
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+def test_every_type_is_one_that_spark_knows(spark: SparkSession, table: TableContract):
+    df = spark.createDataFrame(
+        [], ", ".join(f"{name} {column.type}" for name, column in table.columns.items())
+    )
+    assert {f.name: f.dataType.simpleString() for f in df.schema} == {
+        name: column.type for name, column in table.columns.items()
+    }
+
+
+# Profiles
+
+
+@pytest.mark.parametrize("purpose", PURPOSES["purposes"])
+def test_a_profile_shows_the_columns_of_the_purposes_categories_and_no_other(purpose: str):
+    categories = frozenset(PURPOSES["purposes"][purpose].get("categories", ()))
+    contract = purpose_contract(purpose, categories=categories)
+    template = contract_of(TEMPLATE)
+    assert contract.name == purpose_table(purpose) == f"gold.profile_{purpose.replace('.', '_')}"
+    assert list(contract.columns) == [
+        name for name, column in template.columns.items() if column.category in categories | {"reference"}
+    ]
+    assert {column.purposes for column in contract.columns.values()} == {(purpose,)}
+    assert purpose in contract.meaning
+
+
+def test_contact_points_are_shown_only_to_purposes_that_may_contact():
+    shown = {
+        purpose
+        for purpose, told in PURPOSES["purposes"].items()
+        if "contact_points"
+        in purpose_contract(purpose, categories=frozenset(told.get("categories", ()))).columns
+    }
+    assert shown == {"marketing.email", "marketing.sms", "marketing.phone"}
+
+
+# Finding a contract
+
+
+def test_every_source_has_a_bronze_table_of_one_shape():
+    assert contract_of("bronze.erp").name == "bronze.erp"
+    assert contract_of("bronze.erp").columns == contract_of("bronze._source").columns
+
+
+@pytest.mark.parametrize("name", ["silver.nothing", "gold.profile_nothing", "person_record"])
+def test_a_table_without_contract_is_an_error(name: str):
+    with pytest.raises(ContractError, match=f"no contract for table {name}"):
+        contract_of(name)
+
+
+# conform
+
+CONTRACT = TableContract.model_validate(
+    {
+        "name": "silver.card",
+        "meaning": "A card.",
+        "key": ["card"],
+        "columns": {
+            name: {"type": type_, "meaning": "M.", "category": "c", "purposes": ["p"], "retention_days": 1}
+            for name, type_ in {
+                "card": "string",
+                "points": "int",
+                "paid": "decimal(18,2)",
+                "on": "date",
+            }.items()
+        },
+    }
+)
+
+
+def test_conform_puts_columns_in_order_and_casts_them(spark: SparkSession):
+    # Another order, and wider types than the contract's.
+    df = spark.createDataFrame(
+        [("2026-01-31", 1.5, 7, 42)], "on string, paid double, card bigint, points bigint"
+    )
+    fitting = conform(df, CONTRACT)
+    assert [(f.name, f.dataType.simpleString()) for f in fitting.schema] == [
+        ("card", "string"),
+        ("points", "int"),
+        ("paid", "decimal(18,2)"),
+        ("on", "date"),
+    ]
+    assert [str(value) for value in fitting.collect()[0]] == ["7", "42", "1.50", "2026-01-31"]
+
+
+def test_conform_names_missing_and_surplus_columns_together(spark: SparkSession):
+    df = spark.createDataFrame([("1", 1, "x", "y")], "card string, points int, owner string, colour string")
+    with pytest.raises(ContractError) as error:
+        conform(df, CONTRACT)
+    assert str(error.value) == (
+        "silver.card: missing columns ['paid', 'on'], surplus columns ['owner', 'colour']"
+    )
