@@ -53,16 +53,3 @@ def test_jobs_end_in_the_same_tables(published: Published, tmp_path: Path) -> No
             assert sorted(map(str, by_jobs.tables.read(name).collect())) == sorted(
                 map(str, published.tables.read(name).collect())
             ), name
-
-
-@pytest.mark.long
-def test_doing_everything_again_ends_in_the_same_tables(copied: World) -> None:
-    from tests.golden.conftest import SECOND
-
-    def contents() -> dict[str, list[str]]:
-        names = [n for n in copied.names() if n not in LEFT_OUT | {"ops.publication"}]
-        return {name: sorted(map(str, copied.tables.read(name).collect())) for name in names}
-
-    before = contents()
-    assert "is_repeat" not in copied.run(SECOND, again=True)
-    assert contents() == before

@@ -50,7 +50,12 @@ def resolve(run: Run) -> None:
         )
         before = tables.read("id.golden_member")
         is_open = before.where("valid_to_on is null")
-        edges = _candidates(run, persons, identifiers, permission, is_open)
+        # Edges are judged by the eve of the run date, so that a repeat judges them as the first time.
+        eve = before.where(
+            (F.col("valid_from_on") < F.lit(run.on))
+            & (F.coalesce("valid_to_on", F.lit(run.on)) >= F.lit(run.on))
+        )
+        edges = _candidates(run, persons, identifiers, permission, eve)
         permitted = identifiers.join(_permitted(permission), on=_KEY, how="left_semi")
         edges, joined = resolve_edges(edges, permitted, namespaces=config.namespaces)
         clusters, owners = _clusters(run, records, carried, permission, joined, views)
