@@ -214,8 +214,9 @@ def load_config(
         else:
             parts["sources"][source] = contract
     parts["key"] = _resolve(dict(raw.get("key", {})), "file", base)
-    parts["landing"] = landing or _path(raw, "landing", base)
-    parts["warehouse"] = warehouse or _path(raw, "warehouse", base)
+    # Absolute, for Spark names the files it read by their absolute paths.
+    parts["landing"] = landing.resolve() if landing else _path(raw, "landing", base)
+    parts["warehouse"] = warehouse.resolve() if warehouse else _path(raw, "warehouse", base)
     try:
         config = Config.model_validate(parts)
     except ValidationError as error:

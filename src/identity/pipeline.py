@@ -4,7 +4,6 @@ import datetime as dt
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,7 @@ from identity.stages.publish import publish
 from identity.stages.resolve import resolve
 from identity.stages.standardise import standardise
 from identity.summary import Summary, stage_rows, summarise
-from identity.tables import Tables, in_parallel, prepare_warehouse
+from identity.tables import Tables, prepare_warehouse
 
 _FEWEST_TO_LEARN_FROM = 200
 
@@ -126,12 +125,9 @@ def _write_registers(run: Run, summary: Summary | None, exit_code: int | None) -
                 "seconds": (dt.datetime.now(dt.UTC) - run.started_at).total_seconds(),
             }
         ]
-    frames = {
-        name: (run.tables.rows(some, contract_of(name)), contract_of(name))
-        for name, some in rows.items()
-        if some
-    }
-    in_parallel([partial(run.tables.append, frame, contract) for frame, contract in frames.values()])
+    for name, some in rows.items():
+        if some:
+            run.tables.append_rows(some, contract_of(name))
     if run.checks:
         quality.write_docs(results=run.checks, folder=run.config.warehouse / "data_docs", title=run.id)
 

@@ -35,7 +35,12 @@ _ALWAYS: Final = {
     "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.ansi.enabled": "true",
+    # Times that every reader of Parquet takes for what they are: instants, to the microsecond.
+    "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
     "spark.sql.execution.arrow.pyspark.enabled": "true",
+    # Otherwise PySpark asks the JVM a dozen questions before every column expression, to tell in an error where the
+    # expression was written; planning took twice as long, and errors of Spark are not shown (docs/adr/0002).
+    "spark.python.sql.dataFrameDebugging.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
     # The web interface shows query plans, and plans hold the key of identifier hashes.
     "spark.ui.enabled": "false",
@@ -45,10 +50,15 @@ _SMALL: Final = {
     # Compiling a query takes longer than interpreting it over a few thousand rows (docs/adr/0002).
     "spark.sql.codegen.wholeStage": "false",
     "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+    # Interpreted, the search for common subexpressions costs more than it finds.
+    "spark.sql.subexpressionElimination.enabled": "false",
     "spark.sql.adaptive.enabled": "false",
+    # Frames come in one partition (`delta.py`), where a join needs neither an exchange nor a broadcast job.
+    "spark.sql.autoBroadcastJoinThreshold": "-1",
     "spark.sql.shuffle.partitions": "2",
+    "spark.default.parallelism": "1",
+    "spark.sql.files.minPartitionNum": "1",
     "spark.sql.sources.parallelPartitionDiscovery.parallelism": "2",
-    "spark.databricks.delta.snapshotPartitions": "1",
 }
 
 _LARGE: Final = {"spark.sql.adaptive.enabled": "true"}
@@ -145,6 +155,8 @@ def _small_start(java: Java) -> dict[str, str]:
     # Short runs never win back what the optimising compiler and a parallel collector cost.
     # With the first compiler alone Java keeps 48 MB for code; a whole run fills that, and then all is interpreted.
     options = [_quiet(), "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-XX:ReservedCodeCacheSize=256m"]
+    # Started small, the heap was collected a hundred times a day's run, for a tenth of its time.
+    options += ["-Xms1g", "-Xmn640m", "-XX:MetaspaceSize=256m"]
     archive = class_archive(java)
     if archive.exists():
         # An archive that does not fit is ignored: auto; and nobody needs to hear of it: -Xlog.

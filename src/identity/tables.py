@@ -1,7 +1,7 @@
 """The only place that reads and writes: landing text, Delta tables, and staged Parquet.
 
-Tables are created as erasure and outside readers need them: no column statistics on personal columns (Delta
-would copy minima and maxima into its log), no deletion vectors, no column mapping (see docs/adr/0004).
+Whatever becomes a table is staged first, checked where it lies, and then committed: a gate that fails leaves every
+table as it was (see docs/adr/0004).
 """
 
 import json
@@ -9,19 +9,23 @@ import shutil
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from delta.tables import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from identity.contracts import TableContract, conform, contract_of
+from identity.delta import Delta, Mode, delta_of, read_parquet
 from identity.errors import PlatformError, SourceError
 
-# Small commits wait on the driver more than on executors; more threads than this gain nothing (docs/adr/0004).
+# Small writes wait on the driver more than on executors; more threads than this gain nothing (docs/adr/0004).
 _WRITERS = 3
+
+# A frame and the contract it fulfils or is to be put into.
+Contracted = tuple[DataFrame, TableContract]
 
 
 @dataclass(frozen=True)
@@ -31,37 +35,33 @@ class Tables:
     spark: SparkSession
     root: Path
 
+    @cached_property
+    def delta(self) -> Delta:
+        """The Delta engine."""
+        return delta_of(self.spark)
+
     def exists(self, name: str) -> bool:
         """Whether the table has been written."""
-        return DeltaTable.isDeltaTable(self.spark, self._address(name))
+        return self.delta.exists(self._address(name))
 
     def read(self, name: str, *, version: int | None = None) -> DataFrame:
         """Read a table, or one version of it; a table never written yet reads as empty."""
         if not self.exists(name):
             return self.spark.createDataFrame([], contract_of(name).spark_schema)
-        reader = self.spark.read.format("delta")
-        if version is not None:
-            reader = reader.option("versionAsOf", version)
-        return reader.load(self._address(name))
+        return self.delta.read(self._address(name), version=version)
 
-    def overwrite(self, df: DataFrame, contract: TableContract) -> None:
-        """Replace a table's rows."""
-        self._write(df, contract, mode="overwrite")
-
-    def append(self, df: DataFrame, contract: TableContract) -> None:
-        """Add rows to a table."""
-        self._write(df, contract, mode="append")
+    def version(self, name: str) -> int:
+        """The newest version of a table."""
+        return self.delta.version(self._address(name))
 
     def delete(self, name: str, condition: str) -> None:
         """Delete rows by a condition on keys; never on a personal value, for it would stay in Delta's log."""
         if self.exists(name):
-            DeltaTable.forPath(self.spark, self._address(name)).delete(condition)
+            self.delta.delete(self._address(name), condition)
 
-    def version(self, name: str) -> int:
-        """The newest version of a table."""
-        row = DeltaTable.forPath(self.spark, self._address(name)).history(1).select("version").head()
-        assert row is not None
-        return int(row["version"])
+    def append_rows(self, rows: Iterable[Mapping[str, Any]], contract: TableContract) -> None:
+        """Add a few rows to a register."""
+        self.delta.append_rows(rows, self._address(contract.name), contract)
 
     def staged(self, df: DataFrame, name: str) -> DataFrame:
         """Write a frame to staging and read it back: plain Parquet, for staging has no readers and needs no history.
@@ -70,42 +70,36 @@ class Tables:
         """
         address = self._address(f"staging.{name}")
         df.write.mode("overwrite").parquet(address)
-        return self.spark.read.schema(df.schema).parquet(address)
+        return read_parquet(self.spark, [address], df.schema)
 
-    def stage(self, df: DataFrame, contract: TableContract) -> None:
-        """Write a frame to staging in its contract's shape, for a later job to read."""
-        conform(df, contract).write.mode("overwrite").parquet(self._address(f"staging.{contract.name}"))
+    def stage(self, df: DataFrame, contract: TableContract) -> DataFrame:
+        """Write a frame to staging in its contract's shape, to be checked and committed; reads it back."""
+        return self.staged(conform(df, contract), contract.name)
+
+    def stage_all(self, frames: Mapping[str, Contracted]) -> dict[str, Contracted]:
+        """Stage frames side by side, by table; reads them back."""
+        staged = in_parallel(partial(self.stage, frame, contract) for frame, contract in frames.values())
+        return {
+            name: (frame, contract)
+            for frame, (name, (_, contract)) in zip(staged, frames.items(), strict=True)
+        }
 
     def from_staging(self, contract: TableContract) -> DataFrame:
         """Read a staged frame."""
-        return self.spark.read.schema(contract.spark_schema).parquet(
-            self._address(f"staging.{contract.name}")
+        return read_parquet(self.spark, [self._address(f"staging.{contract.name}")], contract.spark_schema)
+
+    def commit(self, contracts: Iterable[TableContract], *, mode: Mode = "overwrite") -> None:
+        """Make staged frames the rows of their tables, or append them."""
+        in_parallel(
+            partial(
+                self.delta.commit, self._address(f"staging.{c.name}"), self._address(c.name), c, mode=mode
+            )
+            for c in contracts
         )
 
     def clear_staging(self) -> None:
         """Remove everything from staging."""
         shutil.rmtree(self._address("staging"), ignore_errors=True)
-
-    def rows(self, rows: Iterable[Mapping[str, Any]], contract: TableContract) -> DataFrame:
-        """Make a small frame in a contract's shape out of mappings."""
-        data = [tuple(row[name] for name in contract.columns) for row in rows]
-        return self.spark.createDataFrame(data, contract.spark_schema)
-
-    def _write(self, df: DataFrame, contract: TableContract, *, mode: str) -> None:
-        conformed = conform(df, contract).select(
-            *(
-                F.col(name).alias(name, metadata={"comment": c.meaning})
-                for name, c in contract.columns.items()
-            )
-        )
-        (
-            conformed.write.format("delta")
-            .mode(mode)
-            .option("delta.enableDeletionVectors", "false")
-            .option("delta.columnMapping.mode", "none")
-            .option("delta.dataSkippingStatsColumns", ",".join(contract.statistics_columns))
-            .save(self._address(contract.name))
-        )
 
     def _address(self, name: str) -> str:
         return str(self.root.joinpath(*name.split(".")))

@@ -8,10 +8,12 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+import pyarrow as pa
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
+from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.types import StructType
 
 from identity.errors import ContractError
@@ -59,9 +61,13 @@ class TableContract(BaseModel):
     @property
     def spark_schema(self) -> StructType:
         """The schema as a Spark type."""
-        schema = StructType.fromDDL(self.ddl)
-        assert isinstance(schema, StructType)
-        return schema
+        return _parsed(self.ddl)
+
+    @property
+    def arrow_schema(self) -> pa.Schema:
+        """The schema as an Arrow type, with the meaning of each column as its comment."""
+        columns = zip(to_arrow_schema(self.spark_schema), self.columns.values(), strict=True)
+        return pa.schema([field.with_metadata({"comment": column.meaning}) for field, column in columns])
 
     @property
     def statistics_columns(self) -> list[str]:
@@ -127,6 +133,13 @@ def purpose_contract(purpose: str, *, categories: frozenset[str]) -> TableContra
 def all_contracts() -> list[TableContract]:
     """Every contract of the catalogue, templates included, in the catalogue's order."""
     return list(_catalogue().values())
+
+
+@cache
+def _parsed(ddl: str) -> StructType:
+    schema = StructType.fromDDL(ddl)
+    assert isinstance(schema, StructType)
+    return schema
 
 
 @cache

@@ -7,10 +7,10 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from identity import quality
-from identity.contracts import TableContract
 from identity.quality_docs import CheckResult, Gate
 from identity.run import Run
 from identity.sources.rows import union
+from identity.tables import Contracted
 
 
 def check_landing(run: Run, register: Iterable[Mapping[str, Any]]) -> None:
@@ -18,9 +18,7 @@ def check_landing(run: Run, register: Iterable[Mapping[str, Any]]) -> None:
     _settle(run, "landing", quality.check_landing(register=register))
 
 
-def check_tables(
-    run: Run, gate: Gate, frames: Mapping[str, tuple[DataFrame, TableContract]]
-) -> dict[str, int]:
+def check_tables(run: Run, gate: Gate, frames: Mapping[str, Contracted]) -> dict[str, int]:
     """Every table against its contract; returns its rows by table."""
     results = quality.check_gate(gate=gate, frames=frames)
     _settle(run, gate, results)

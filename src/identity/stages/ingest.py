@@ -190,16 +190,17 @@ def _gate(run: Run, files: list[LandingFile], counts: Mapping[str, Mapping[str, 
 def _write(run: Run, records: DataFrame, batch: str, delivering: set[str]) -> None:
     good = records.where("fault is null and not is_suppressed").withColumn("batch_id", F.lit(batch))
     bad = records.where("fault is not null").select("*", "fault.*", F.lit(batch).alias("batch_id"))
-    tasks = []
+    frames = {}
     for name in sorted(delivering):
         source = run.config.sources[name]
         contract = contract_of(f"bronze.{name}")
         mine = good.where(F.col("source") == name).withColumn("contract_version", F.lit(source.version))
-        tasks.append(partial(run.tables.append, mine.select(*contract.columns), contract))
+        frames[contract.name] = (mine.select(*contract.columns), contract)
     quarantine = contract_of("ops.quarantine")
     masked_rows = bad.withColumn("masked", masked(F.col("line"))).select(*quarantine.columns)
-    tasks.append(partial(run.tables.append, masked_rows, quarantine))
-    in_parallel(tasks)
+    frames[quarantine.name] = (masked_rows, quarantine)
+    staged = run.tables.stage_all(frames)
+    run.tables.commit((contract for _, contract in staged.values()), mode="append")
 
 
 def _remove(run: Run, file_ids: list[str]) -> None:
@@ -211,7 +212,7 @@ def _remove(run: Run, file_ids: list[str]) -> None:
         # The same bytes may have been taken before: a file that ends, ends once.
         newest = {row["file_id"]: row.asDict() for row in sorted(taken, key=lambda row: row["taken_for"])}
         rows = [{**row, "status": "superseded"} for row in newest.values()]
-        run.tables.append(run.tables.rows(rows, _FILES), _FILES)
+        run.tables.append_rows(rows, _FILES)
 
 
 def _delete(run: Run, condition: str) -> None:
@@ -239,4 +240,4 @@ def _register(
         }
         for f in files
     ]  # fmt: skip
-    run.tables.append(run.tables.rows(rows, _FILES), _FILES)
+    run.tables.append_rows(rows, _FILES)

@@ -1,13 +1,11 @@
 """publish: staging → gate U and the gold gate → gold, all tables under one publication."""
 
-from functools import partial
 from typing import Any
 
 from identity.contracts import contract_of, purpose_table
 from identity.run import Run
 from identity.stages.gates import check_gold_facts, check_tables
 from identity.stages.profile import gold_contracts
-from identity.tables import in_parallel
 
 
 def publish(run: Run) -> None:
@@ -18,14 +16,15 @@ def publish(run: Run) -> None:
     """
     with run.stage("publish") as stage:
         tables, contracts = run.tables, gold_contracts(run)
-        frames = {name: tables.from_staging(contract) for name, contract in contracts.items()}
-        counts = check_tables(run, "gold", {name: (frame, contracts[name]) for name, frame in frames.items()})
+        staged = {name: (tables.from_staging(contract), contract) for name, contract in contracts.items()}
+        counts = check_tables(run, "gold", staged)
         purposes = {purpose_table(name): name for name in run.config.profile_purposes}
+        frames = {name: frame for name, (frame, _) in staged.items()}
         check_gold_facts(
             run, frames, purposes, tables.read("consent.effective"), tables.read("silver.sale_line")
         )
-        in_parallel([partial(tables.overwrite, frame, contracts[name]) for name, frame in frames.items()])
-        versions = in_parallel([partial(tables.version, name) for name in contracts])
+        tables.commit(contracts.values())
+        versions = [tables.version(name) for name in contracts]
         number = 1 + max(
             (row[0] for row in tables.read("ops.publication").select("publication_no").collect()), default=0
         )
@@ -35,7 +34,6 @@ def publish(run: Run) -> None:
             "published_for": run.on,
             "versions": dict(zip(contracts, versions, strict=True)),
         }
-        publication = contract_of("ops.publication")
-        tables.append(tables.rows([row], publication), publication)
+        tables.append_rows([row], contract_of("ops.publication"))
         tables.clear_staging()
         stage.counts.update(counts)

@@ -9,7 +9,7 @@ from identity.config import LEVELS
 from identity.consent.decide import effective
 from identity.consent.gates import link_permission
 from identity.consent.reach import contact_points, subjects
-from identity.contracts import conform, contract_of
+from identity.contracts import contract_of
 from identity.resolve import devices, golden_id
 from identity.resolve.edges import below_threshold, resolve_edges
 from identity.resolve.identifiers import shared_identifier_edges
@@ -63,39 +63,31 @@ def resolve(run: Run) -> None:
         found = {"members": today.members, "merged": today.merged, "minted": today.minted}
         today = golden_id.Inheritance(*in_parallel([partial(tables.staged, f, n) for n, f in found.items()]))
         owned = _device_owner(owners, today.members)
+        speaking = subjects(today.members, carried, persons, namespaces=config.namespaces)
         frames = {
-            "id.edge": edges,
-            "id.golden_member": golden_id.membership(today.members, before, on=run.on),
-            "id.golden_history": _new_events(run, golden_id.ledger(today, is_open, run_id=run.id, on=run.on)),
-            "id.crosswalk": golden_id.crosswalk(tables.read("id.crosswalk"), today, on=run.on),
-            "id.device_owner": owned,
             "consent.effective": effective(
-                subjects(today.members, carried, persons, namespaces=config.namespaces),
+                tables.staged(speaking, "subjects"),
                 events,
                 contact_points(today.members, identifiers),
                 purposes=config.purposes,
                 namespaces=config.namespaces,
                 on=run.on,
             ),
+            "id.edge": edges,
+            "id.golden_member": golden_id.membership(today.members, before, on=run.on),
+            "id.golden_history": _new_events(run, golden_id.ledger(today, is_open, run_id=run.id, on=run.on)),
+            "id.crosswalk": golden_id.crosswalk(tables.read("id.crosswalk"), today, on=run.on),
+            "id.device_owner": owned,
         }
-        # What is replaced is read by what replaces it: everything is in staging before anything is written.
-        staged = in_parallel(
-            [
-                partial(tables.staged, conform(frame, contract_of(name)), name)
-                for name, frame in frames.items()
-            ]
-        )
-        ready = dict(zip(frames, staged, strict=True))
-        stage.counts.update(
-            check_tables(run, "id", {name: (frame, contract_of(name)) for name, frame in ready.items()})
-        )
-        check_id_facts(run, ready["id.golden_member"], ready["id.edge"], ready["id.crosswalk"], persons)
+        # What is replaced is read by what replaces it: everything is staged before anything is written.
+        staged = tables.stage_all({name: (frame, contract_of(name)) for name, frame in frames.items()})
+        stage.counts.update(check_tables(run, "id", staged))
+        members, kept, crosswalk = (staged[f"id.{n}"][0] for n in ("golden_member", "edge", "crosswalk"))
+        check_id_facts(run, members, kept, crosswalk, persons)
         ledger = contract_of("id.golden_history")
         # The ledger first: a run that dies here writes the same events again, and they are known by their id.
-        tables.append(ready[ledger.name], ledger)
-        in_parallel(
-            [partial(tables.overwrite, f, contract_of(n)) for n, f in ready.items() if n != ledger.name]
-        )
+        tables.commit([ledger], mode="append")
+        tables.commit(contract for name, (_, contract) in staged.items() if name != ledger.name)
 
 
 def _device_views(run: Run) -> DataFrame:

@@ -1,7 +1,6 @@
 """standardise: bronze → silver, every source in one shape, nothing kept that may not be collected."""
 
 from collections.abc import Mapping
-from functools import partial
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -16,7 +15,7 @@ from identity.stages.gates import check_tables
 from identity.standardise import records
 from identity.standardise.contacts import email_or_hash
 from identity.standardise.identifiers import hash_key, value_hash
-from identity.tables import in_parallel
+from identity.tables import Contracted
 
 
 def standardise(run: Run) -> None:
@@ -30,14 +29,15 @@ def standardise(run: Run) -> None:
     """
     with run.stage("standardise") as stage:
         raw = _rows({name: _feeds(run, name) for name in run.config.sources})
-        # What others are made from is written first and read back: worked out once, planned once.
-        written = _write(run, _first(run, raw))
-        views = run.tables.staged(_collectable(run, raw, written["consent_event"]), "view")
+        # What others are made from is staged first and read back: worked out once, planned once.
+        staged = _staged(run, _first(run, raw))
+        consents, identifiers = staged["silver.consent_event"][0], staged["silver.identifier"][0]
+        views = run.tables.staged(_collectable(run, raw, consents), "view")
         stage.counts.update(_barred(run, views))
-        written |= _write(run, _second(run, raw, written["identifier"], views))
-        written |= _write(run, {"web_session": records.web_sessions(written["web_view"])})
-        tables = {f"silver.{name}": (frame, contract_of(f"silver.{name}")) for name, frame in written.items()}
-        stage.counts.update(check_tables(run, "silver", tables))
+        staged |= _staged(run, _second(run, raw, identifiers, views))
+        staged |= _staged(run, {"web_session": records.web_sessions(staged["silver.web_view"][0])})
+        stage.counts.update(check_tables(run, "silver", staged))
+        run.tables.commit(contract for _, contract in staged.values())
 
 
 def _feeds(run: Run, source: str) -> dict[str, DataFrame]:
@@ -69,11 +69,10 @@ def _rows(feeds: Mapping[str, Mapping[str, DataFrame]]) -> dict[str, list[DataFr
     return by_shape
 
 
-def _write(run: Run, frames: Mapping[str, DataFrame]) -> dict[str, DataFrame]:
-    """Write silver tables and read them back."""
-    contracts = {name: contract_of(f"silver.{name}") for name in frames}
-    in_parallel([partial(run.tables.overwrite, frame, contracts[name]) for name, frame in frames.items()])
-    return {name: run.tables.read(contract.name) for name, contract in contracts.items()}
+def _staged(run: Run, frames: Mapping[str, DataFrame]) -> dict[str, Contracted]:
+    """Stage silver tables, by their whole names."""
+    named = {f"silver.{name}": frame for name, frame in frames.items()}
+    return run.tables.stage_all({name: (frame, contract_of(name)) for name, frame in named.items()})
 
 
 def _first(run: Run, raw: Mapping[str, list[DataFrame]]) -> dict[str, DataFrame]:

@@ -1,0 +1,167 @@
+"""The one door to Delta: reading a table's files, committing what was staged, and asking a log for its version.
+
+There are two engines behind one set of verbs. On one machine the log is read and written by delta-rs: Delta on Spark
+plans and runs Spark jobs to read a log of a few lines, and a run has hundreds of them. On a cluster the executors
+write, by Delta on Spark. `docs/adr/0011-delta-log-by-delta-rs.md` has the measurements.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import deltalake
+import pyarrow as pa
+import pyarrow.dataset as ds
+from delta.tables import DeltaTable
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.types import StructType
+
+from identity.contracts import TableContract, conform
+
+Mode = Literal["overwrite", "append"]
+
+# Joining and grouping what lies in one partition needs no exchange, which costs more than it gains below this size.
+_ONE_PARTITION_BYTES = 16 * 2**20
+
+
+class Delta(Protocol):
+    """What the rest of the project asks of Delta; an address is a path."""
+
+    def exists(self, address: str) -> bool:
+        """Whether a table is there."""
+
+    def read(self, address: str, *, version: int | None = None) -> DataFrame:
+        """Read a table that is there, or one version of it."""
+
+    def commit(self, staged: str, address: str, contract: TableContract, *, mode: Mode) -> None:
+        """Commit staged Parquet in the contract's shape; the table is created when it is not there."""
+
+    def append_rows(self, rows: Iterable[Mapping[str, Any]], address: str, contract: TableContract) -> None:
+        """Commit a few rows of a register."""
+
+    def delete(self, address: str, condition: str) -> None:
+        """Delete rows."""
+
+    def version(self, address: str) -> int:
+        """The newest version of a table."""
+
+
+def delta_of(spark: SparkSession) -> Delta:
+    """The engine that fits where Spark runs: a local master sees the same files as this process."""
+    is_local = (spark.sparkContext.master or "").startswith("local")
+    return LocalDelta(spark) if is_local else ClusterDelta(spark)
+
+
+def read_parquet(spark: SparkSession, files: list[str], schema: StructType) -> DataFrame:
+    """Read Parquet files of a known schema, small ones into a single partition."""
+    frame = spark.read.schema(schema).parquet(*files)
+    size = sum(path.stat().st_size for file in files for path in _data_files(Path(file)))
+    return frame.coalesce(1) if size <= _ONE_PARTITION_BYTES else frame
+
+
+@dataclass(frozen=True)
+class LocalDelta:
+    """Delta on one machine: Spark reads and writes Parquet, delta-rs reads and writes the log."""
+
+    spark: SparkSession
+
+    def exists(self, address: str) -> bool:
+        """Whether a table is there."""
+        return deltalake.DeltaTable.is_deltatable(address)
+
+    def read(self, address: str, *, version: int | None = None) -> DataFrame:
+        """Read a table that is there, or one version of it."""
+        table = deltalake.DeltaTable(address, version=version)
+        schema = StructType.fromJson(json.loads(table.schema().to_json()))
+        files = sorted(table.file_uris())
+        return read_parquet(self.spark, files, schema) if files else self.spark.createDataFrame([], schema)
+
+    def commit(self, staged: str, address: str, contract: TableContract, *, mode: Mode) -> None:
+        """Commit staged Parquet in the contract's shape; no rows to append are no commit."""
+        found = ds.dataset(staged, format="parquet")
+        if mode == "append" and self.exists(address) and found.count_rows() == 0:
+            return
+        schema = contract.arrow_schema
+        batches = (
+            batch.select(schema.names).cast(schema)
+            for batch in found.scanner(columns=schema.names).to_batches()
+        )
+        self._write(pa.RecordBatchReader.from_batches(schema, batches), address, contract, mode)
+
+    def append_rows(self, rows: Iterable[Mapping[str, Any]], address: str, contract: TableContract) -> None:
+        """Commit a few rows of a register, without Spark."""
+        self._write(pa.Table.from_pylist(list(rows), contract.arrow_schema), address, contract, "append")
+
+    def delete(self, address: str, condition: str) -> None:
+        """Delete rows; the files that held them are rewritten."""
+        deltalake.DeltaTable(address).delete(condition)
+
+    def version(self, address: str) -> int:
+        """The newest version of a table."""
+        return int(deltalake.DeltaTable(address).version())
+
+    def _write(
+        self, data: pa.RecordBatchReader | pa.Table, address: str, contract: TableContract, mode: Mode
+    ) -> None:
+        Path(address).parent.mkdir(parents=True, exist_ok=True)
+        deltalake.write_deltalake(address, data, mode=mode, configuration=_properties(contract))
+
+
+@dataclass(frozen=True)
+class ClusterDelta:
+    """Delta on a cluster: everything by Delta on Spark."""
+
+    spark: SparkSession
+
+    def exists(self, address: str) -> bool:
+        """Whether a table is there."""
+        return DeltaTable.isDeltaTable(self.spark, address)
+
+    def read(self, address: str, *, version: int | None = None) -> DataFrame:
+        """Read a table that is there, or one version of it."""
+        reader = self.spark.read.format("delta")
+        if version is not None:
+            reader = reader.option("versionAsOf", version)
+        return reader.load(address)
+
+    def commit(self, staged: str, address: str, contract: TableContract, *, mode: Mode) -> None:
+        """Commit staged Parquet in the contract's shape."""
+        self._write(self.spark.read.schema(contract.spark_schema).parquet(staged), address, contract, mode)
+
+    def append_rows(self, rows: Iterable[Mapping[str, Any]], address: str, contract: TableContract) -> None:
+        """Commit a few rows of a register."""
+        data = [tuple(row[name] for name in contract.columns) for row in rows]
+        self._write(self.spark.createDataFrame(data, contract.spark_schema), address, contract, "append")
+
+    def delete(self, address: str, condition: str) -> None:
+        """Delete rows; the files that held them are rewritten."""
+        DeltaTable.forPath(self.spark, address).delete(condition)
+
+    def version(self, address: str) -> int:
+        """The newest version of a table."""
+        row = DeltaTable.forPath(self.spark, address).history(1).select("version").head()
+        assert row is not None
+        return int(row["version"])
+
+    def _write(self, df: DataFrame, address: str, contract: TableContract, mode: Mode) -> None:
+        told = (
+            F.col(name).alias(name, metadata={"comment": c.meaning}) for name, c in contract.columns.items()
+        )
+        writer = conform(df, contract).select(*told).write.format("delta").mode(mode)
+        writer.options(**_properties(contract)).save(address)
+
+
+def _properties(contract: TableContract) -> dict[str, str]:
+    """Tables as erasure and outside readers need them (docs/adr/0004)."""
+    return {
+        "delta.enableDeletionVectors": "false",
+        "delta.columnMapping.mode": "none",
+        "delta.dataSkippingStatsColumns": ",".join(contract.statistics_columns),
+    }
+
+
+def _data_files(path: Path) -> Iterable[Path]:
+    return path.glob("*.parquet") if path.is_dir() else (path,)
