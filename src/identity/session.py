@@ -15,6 +15,7 @@ from typing import Final, Literal
 
 import pandas as pd
 from delta.tables import DeltaTable
+from py4j.java_gateway import java_import
 from pyspark.errors import PySparkRuntimeError
 from pyspark.logger import PySparkLogger
 from pyspark.sql import SparkSession, Window
@@ -104,6 +105,7 @@ def build_session(
             java_used = environment.get("IDENTITY_JAVA", "spark-submit")
             raise PlatformError(f"Spark did not start with {java_used}: {error.getCondition()}") from error
     _silence_pyspark()
+    _shorten_lookups(spark)
     _require_delta(spark)
     return spark
 
@@ -212,6 +214,12 @@ def _silence_pyspark() -> None:
     """On a failed cast PySpark itself logs the offending value to stderr, before the exception reaches anyone."""
     for name in ("DataFrameQueryContextLogger", "SQLQueryContextLogger"):
         PySparkLogger.getLogger(name).disabled = _LOG_LEVEL not in os.environ
+
+
+def _shorten_lookups(spark: SparkSession) -> None:
+    """Import by name what PySpark asks the JVM for all the time; it searches every jar for it each time otherwise."""
+    for name in ("sql.functions", "api.python.PythonUtils", "sql.api.python.PythonSQLUtils"):
+        java_import(spark._jvm, f"org.apache.spark.{name}")
 
 
 def _require_delta(spark: SparkSession) -> None:
