@@ -36,6 +36,9 @@ class Delta(Protocol):
     def read(self, address: str, *, version: int | None = None) -> DataFrame:
         """Read a table that is there, or one version of it."""
 
+    def rows(self, address: str) -> list[dict[str, Any]]:
+        """All rows of a small table that is there."""
+
     def commit(self, staged: str, address: str, contract: TableContract, *, mode: Mode) -> None:
         """Commit staged Parquet in the contract's shape; the table is created when it is not there."""
 
@@ -78,6 +81,12 @@ class LocalDelta:
         schema = StructType.fromJson(json.loads(table.schema().to_json()))
         files = sorted(table.file_uris())
         return read_parquet(self.spark, files, schema) if files else self.spark.createDataFrame([], schema)
+
+    def rows(self, address: str) -> list[dict[str, Any]]:
+        """All rows of a small table that is there, without Spark."""
+        table: pa.Table = deltalake.DeltaTable(address).to_pyarrow_table()
+        rows: list[dict[str, Any]] = table.to_pylist(maps_as_pydicts="strict")
+        return rows
 
     def commit(self, staged: str, address: str, contract: TableContract, *, mode: Mode) -> None:
         """Commit staged Parquet in the contract's shape; no rows to append are no commit."""
@@ -126,6 +135,10 @@ class ClusterDelta:
         if version is not None:
             reader = reader.option("versionAsOf", version)
         return reader.load(address)
+
+    def rows(self, address: str) -> list[dict[str, Any]]:
+        """All rows of a small table that is there."""
+        return [row.asDict() for row in self.read(address).collect()]
 
     def commit(self, staged: str, address: str, contract: TableContract, *, mode: Mode) -> None:
         """Commit staged Parquet in the contract's shape."""

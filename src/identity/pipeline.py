@@ -7,8 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from pyspark.sql import Row
-
 from identity import quality
 from identity.config import Config
 from identity.consent.gates import link_permission
@@ -78,13 +76,13 @@ def run_stages(run: Run, names: Sequence[str], *, again: bool = True) -> Summary
         return {**done, **closing.get("summary", {})}
 
 
-def _published(run: Run) -> dict[str, Row]:
+def _published(run: Run) -> dict[str, dict[str, Any]]:
     """The newest published row of ops.run by run id."""
-    rows = run.tables.read("ops.run").where("outcome = 'published'").collect()
+    rows = [row for row in run.tables.rows("ops.run") if row["outcome"] == "published"]
     return {row["run_id"]: row for row in sorted(rows, key=lambda row: row["started_at"])}
 
 
-def _require_not_before(run: Run, published: Mapping[str, Row]) -> None:
+def _require_not_before(run: Run, published: Mapping[str, Mapping[str, Any]]) -> None:
     later = [row["run_on"] for row in published.values() if row["run_on"] > run.on]
     if later:
         raise RunDateError(f"{max(later)} is already published; a run for {run.on} would rewrite history")

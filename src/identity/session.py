@@ -15,7 +15,6 @@ from typing import Final, Literal
 
 import pandas as pd
 from delta.tables import DeltaTable
-from py4j.java_gateway import java_import
 from pyspark.errors import PySparkRuntimeError
 from pyspark.logger import PySparkLogger
 from pyspark.sql import SparkSession, Window
@@ -56,6 +55,8 @@ _SMALL: Final = {
     "spark.sql.adaptive.enabled": "false",
     # Frames come in one partition (`delta.py`), where a join needs neither an exchange nor a broadcast job.
     "spark.sql.autoBroadcastJoinThreshold": "-1",
+    # Every sort and every hash table begins with a page; Spark's own choice of 64 MB made the heap the bottleneck.
+    "spark.buffer.pageSize": "2m",
     "spark.sql.shuffle.partitions": "2",
     "spark.default.parallelism": "1",
     "spark.sql.files.minPartitionNum": "1",
@@ -105,7 +106,7 @@ def build_session(
             java_used = environment.get("IDENTITY_JAVA", "spark-submit")
             raise PlatformError(f"Spark did not start with {java_used}: {error.getCondition()}") from error
     _silence_pyspark()
-    _shorten_lookups(spark)
+    _keep_lookups(spark)
     _require_delta(spark)
     return spark
 
@@ -117,31 +118,38 @@ def stop_session(spark: SparkSession) -> None:
 
 def warm_up(spark: SparkSession, folder: Path) -> None:
     """Touch the classes that a run needs, by doing a little of everything a run does."""
-    rows = spark.createDataFrame(pd.DataFrame({"id": range(100), "name": ["Å b"] * 100})).withColumn(
-        "at", F.current_timestamp()
+    names = pd.DataFrame(
+        {"id": range(100), "name": ["Å b"] * 100, "at": pd.Timestamp("2026-01-01", tz="UTC")}
     )
-    order = Window.partitionBy("name").orderBy("id")
-    named = rows.withColumn("place", F.row_number().over(order)).withColumn(
-        "name", F.upper(F.regexp_replace(F.trim("name"), "[^A-Z]", ""))
+    (folder / "lines.txt").write_text('{"id": 1, "name": "Å b"}\n{"id": "x"}\n', encoding="utf-8")
+    lines = spark.read.text(str(folder / "lines.txt")).select("value", "_metadata.file_path")
+    order = Window.partitionBy("name").orderBy(F.desc("id"))
+    first = F.first("id", ignorenulls=True).over(order)
+    rows = (
+        spark.createDataFrame(names)
+        .withColumn("place", F.row_number().over(order))
+        .withColumn("first", first)
+        .withColumn("name", F.upper(F.regexp_replace(F.trim("name"), "[^A-Z]", "")))
+        .withColumn("key", F.sha2(F.concat_ws("|", "name", F.col("id").cast("string")), 256))
+        .selectExpr("*", "cast(id as decimal(18, 2)) as amount", "to_json(struct(id, name)) as record")
+        .selectExpr("*", "case when name rlike '^A' then named_struct('reason', 'a') end as fault")
     )
-    path = str(folder / "table")
-    for mode in ("overwrite", "append", "overwrite"):
-        named.write.format("delta").mode(mode).option("delta.enableDeletionVectors", "false").save(path)
-    table = DeltaTable.forPath(spark, path)
-    changes = named.where("id < 10").dropDuplicates(["id"]).alias("s")
-    merge = table.alias("t").merge(changes, "t.id = s.id").whenMatchedUpdateAll().whenNotMatchedInsertAll()
-    merge.execute()
-    table.delete("id = 5")
-    named.select(F.to_json(F.struct("id", "name")).alias("value")).write.text(str(folder / "lines"))
-    spark.read.schema("id int, name string").json(str(folder / "lines")).write.csv(
-        str(folder / "csv"), header=True
-    )
-    files = spark.read.csv(str(folder / "csv"), header=True, schema="id int, name string")
-    now = spark.read.format("delta").option("versionAsOf", 1).load(path)
-    joined = (
-        now.join(files, "id", "left").groupBy("place").agg(F.count("*"), F.max("at"), F.collect_set("id"))
-    )
-    joined.orderBy("place").toPandas()
+    path = str(folder / "rows")
+    rows.coalesce(1).write.mode("overwrite").parquet(path)
+    read = spark.read.schema(rows.schema).parquet(path).coalesce(1)
+    parsed = read.select("id", F.from_json("record", "id int, name string").alias("r")).select("id", "r.name")
+    csv = lines.select(F.from_csv("value", "id string, name string").alias("r")).select("r.*")
+    upper = parsed.mapInArrow(lambda batches: batches, "id bigint, name string")
+    totals = read.groupBy("name").agg(
+        F.count("*").alias("n"), F.max(F.struct("at", "id")).alias("newest"), F.sum("amount").alias("amount"),
+        F.sort_array(F.collect_set("id")).alias("ids"), F.count_distinct("key").alias("keys"),
+    )  # fmt: skip
+    for how in ("inner", "left", "full", "left_semi", "left_anti"):
+        joined = parsed.join(read.select("id", "place"), on="id", how=how)
+        joined.unionByName(upper, allowMissingColumns=True).write.mode("overwrite").parquet(str(folder / how))
+    totals.select("name", "newest.id", F.explode("ids").alias("one")).orderBy("name").collect()
+    csv.join(F.broadcast(parsed.limit(3)), on="name", how="left").distinct().toPandas()
+    read.select("id", F.create_map(F.lit("a"), F.col("place")).alias("m")).toArrow()
 
 
 def train(archive: Path) -> None:
@@ -216,10 +224,10 @@ def _silence_pyspark() -> None:
         PySparkLogger.getLogger(name).disabled = _LOG_LEVEL not in os.environ
 
 
-def _shorten_lookups(spark: SparkSession) -> None:
-    """Import by name what PySpark asks the JVM for all the time; it searches every jar for it each time otherwise."""
-    for name in ("sql.functions", "api.python.PythonUtils", "sql.api.python.PythonSQLUtils"):
-        java_import(spark._jvm, f"org.apache.spark.{name}")
+def _keep_lookups(spark: SparkSession) -> None:
+    """Look up once the three classes that PySpark asks the JVM for before nearly every call."""
+    for name in ("functions", "org.apache.spark.sql.functions", "PythonUtils"):
+        setattr(spark._jvm, name, getattr(spark._jvm, name))
 
 
 def _require_delta(spark: SparkSession) -> None:

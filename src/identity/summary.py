@@ -1,6 +1,7 @@
 """The closing summary of a run: counted from the tables it wrote, told as JSON or as pages of a terminal."""
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -74,34 +75,27 @@ def _print(console: Console, title: str, rows: list[dict[str, Any]]) -> None:
 def _sources(run: Run) -> list[dict[str, Any]]:
     """Delivered = accepted + quarantined + suppressed + barred, by source, of the files taken for this run date."""
     barred = {key.removeprefix("barred "): n for key, n in _counts(run).items() if key.startswith("barred ")}
-    rows = (
-        run.tables.read("ops.file")
-        .where((F.col("status") == "taken") & (F.col("taken_for") == F.lit(run.on)))
-        .groupBy("source")
-        .agg(*(F.sum(name).alias(name) for name in ("delivered", "accepted", "quarantined", "suppressed")))
-        .collect()
-    )
+    sums: dict[str, Counter[str]] = {}
+    for row in run.tables.rows("ops.file"):
+        if row["status"] == "taken" and row["taken_for"] == run.on:
+            counted = {name: row[name] for name in ("delivered", "accepted", "quarantined", "suppressed")}
+            sums.setdefault(row["source"], Counter()).update(counted)
     return [
         {
-            "source": row["source"],
-            "delivered": row["delivered"],
-            "accepted": row["accepted"] - barred.get(row["source"], 0),
-            "quarantined": row["quarantined"],
-            "suppressed": row["suppressed"],
-            "barred": barred.get(row["source"], 0),
+            "source": source,
+            "delivered": n["delivered"],
+            "accepted": n["accepted"] - barred.get(source, 0),
+            "quarantined": n["quarantined"],
+            "suppressed": n["suppressed"],
+            "barred": barred.get(source, 0),
         }
-        for row in sorted(rows, key=lambda row: str(row["source"]))
+        for source, n in sorted(sums.items())
     ]
 
 
 def _counts(run: Run) -> dict[str, int]:
     """What the stages of this run counted; stages run apart left it in ops.run_stage, where the newest stands."""
-    before = (
-        run.tables.read("ops.run_stage")
-        .where(F.col("run_id") == run.id)
-        .select("started_at", "counts")
-        .collect()
-    )
+    before = [row for row in run.tables.rows("ops.run_stage") if row["run_id"] == run.id]
     counts: dict[str, int] = {}
     for row in sorted(before, key=lambda row: row["started_at"]):
         counts |= row["counts"]

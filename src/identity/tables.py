@@ -59,6 +59,10 @@ class Tables:
         if self.exists(name):
             self.delta.delete(self._address(name), condition)
 
+    def rows(self, name: str) -> list[dict[str, Any]]:
+        """All rows of a register, which is small; none when it was never written."""
+        return self.delta.rows(self._address(name)) if self.exists(name) else []
+
     def append_rows(self, rows: Iterable[Mapping[str, Any]], contract: TableContract) -> None:
         """Add a few rows to a register."""
         self.delta.append_rows(rows, self._address(contract.name), contract)

@@ -11,7 +11,7 @@
 """
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
@@ -77,11 +77,46 @@ def effective(
     about_point = heard.where("contact_point_hmac is not null").withColumnRenamed(
         "contact_point_hmac", "contact_point"
     )
-    answered = asked.join(about_all, on=["golden_id", "purpose"], how="left").unionByName(
-        asked.join(about_point, on=["golden_id", "purpose", "contact_point"], how="inner"),
-        allowMissingColumns=True,
+    question = ["golden_id", "purpose", "contact_point"]
+    answered = about_all.join(asked.select(*question), on=question[:2], how="inner").unionByName(
+        about_point.join(asked.select(*question), on=question, how="inner")
     )
-    return _judge(answered, on=on)
+    return _judge(asked.join(weigh(answered, by=question), on=question, how="left"), on=on)
+
+
+def weigh(heard: DataFrame, *, by: Sequence[str]) -> DataFrame:
+    """Weigh all that was said on each question (rules 1 to 3).
+
+    Rule 3 asks every yes, not only the newest: is it newer than every no, and at least as strong? Such a yes lifts
+    the no.
+
+    Args:
+        heard: What `newest_statements` returns, with the columns that name the question.
+        by: Those columns.
+
+    Returns:
+        `by`, `objection`, `no`, `yes` (the statements that speak loudest, null where nothing was said), and `lifts`.
+    """
+    said = F.struct("asserted_at", "strength", "source", "event_key")
+    is_objection = F.col("basis") == "objection"
+    is_no = (F.col("value") == "n") & ~is_objection
+    told = heard.groupBy(*by).agg(
+        F.max(F.when(is_objection, said)).alias("objection"),
+        F.max(F.when(is_no, said)).alias("no"),
+        F.max(F.when(is_no, F.col("strength"))).alias("no_strength"),
+        F.collect_list(F.when(F.col("value") == "y", said)).alias("yeses"),
+    )
+    lifting = F.filter(
+        "yeses",
+        lambda yes: (
+            (yes["asserted_at"] > F.col("no.asserted_at")) & (yes["strength"] >= F.col("no_strength"))
+        ),
+    )
+    return (
+        told.withColumn("lifting", F.array_max(lifting))
+        .withColumn("yes", F.coalesce("lifting", F.array_max("yeses")))
+        .select(*by, "objection", "no", "yes", F.col("lifting").isNotNull().alias("lifts"))
+    )
 
 
 def _questions(subjects: DataFrame, points: DataFrame, purposes: Mapping[str, Purpose]) -> DataFrame:
@@ -104,32 +139,12 @@ def _questions(subjects: DataFrame, points: DataFrame, purposes: Mapping[str, Pu
     )
 
 
-def _judge(answered: DataFrame, *, on: dt.date) -> DataFrame:
-    keys = ("golden_id", "purpose", "channel", "contact_point", "lawful_basis", "expires_days")
-    is_objection = F.col("basis") == "objection"
-    is_no = (F.col("value") == "n") & ~is_objection
-    question = Window.partitionBy(*keys)
-    said = F.struct("asserted_at", "strength", "source", "event_key")
-    # Rule 3 asks of every yes, not only of the newest: is it newer than every no, and as strong?
-    lifts = (F.col("asserted_at") > F.max(F.when(is_no, F.col("asserted_at"))).over(question)) & (
-        F.col("strength") >= F.max(F.when(is_no, F.col("strength"))).over(question)
-    )
-    heard = (
-        answered.withColumn("lifts", F.coalesce(lifts, F.lit(False)))
-        .groupBy(*keys)
-        .agg(
-            F.max(F.when(is_objection, said)).alias("objection"),
-            F.max(F.when(is_no, said)).alias("no"),
-            F.max(F.when(F.col("value") == "y", F.struct("lifts", said.alias("said")))).alias("best_yes"),
-        )
-        .select("*", F.col("best_yes.said").alias("yes"), F.col("best_yes.lifts").alias("lifts"))
-    )
+def _judge(heard: DataFrame, *, on: dt.date) -> DataFrame:
     needs_yes = F.col("lawful_basis") == "consent"
     by_contract = F.col("lawful_basis") == "contract"
     objected = F.col("objection").isNotNull() & ~by_contract
     refused = F.col("no").isNotNull() & ~by_contract
     agreed = F.col("yes").isNotNull()
-    yes_wins = F.col("lifts")
     until = F.when(needs_yes, F.date_add(F.col("yes.asserted_at").cast("date"), F.col("expires_days")))
     expired = agreed & (until <= F.lit(on))
 
@@ -144,7 +159,7 @@ def _judge(answered: DataFrame, *, on: dt.date) -> DataFrame:
 
     decided = (
         F.when(objected, verdict("deny", 2, "objection"))
-        .when(refused & agreed & ~yes_wins, verdict("deny", 3, "no", conflict=True))
+        .when(refused & agreed & ~F.col("lifts"), verdict("deny", 3, "no", conflict=True))
         .when(refused & ~agreed, verdict("deny", 1, "no"))
         .when(needs_yes & expired, verdict("deny", 5, "yes"))
         .when(refused & agreed, verdict("permit", 3, "yes"))

@@ -10,7 +10,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from identity.config import Namespace, Purpose, SourceContract
-from identity.consent.decide import newest_statements
+from identity.consent.decide import newest_statements, weigh
 
 
 def collectable(
@@ -80,30 +80,20 @@ def link_permission(
         `source`, `source_key`, `link_permission` (permitted or barred), a row a record.
     """
     said = newest_statements(events.where("purpose = 'identity.link'"), namespaces=namespaces)
-    carried = identifiers.select("namespace", "value_hmac", "source", "source_key")
-    heard = carried.join(
-        said.select(
-            F.col("subject_namespace").alias("namespace"), F.col("subject_hmac").alias("value_hmac"),
-            "value", "basis", "asserted_at", "strength",
+    heard = identifiers.select("namespace", "value_hmac", "source", "source_key").join(
+        said.drop("source").withColumnsRenamed(
+            {"subject_namespace": "namespace", "subject_hmac": "value_hmac"}
         ),
         on=["namespace", "value_hmac"],
         how="inner",
-    )  # fmt: skip
-    no, yes = F.col("value") == "n", F.col("value") == "y"
-    judged = heard.groupBy("source", "source_key").agg(
-        F.max(F.when(yes, F.struct("asserted_at", "strength"))).alias("yes"),
-        F.max(F.when(no, F.col("asserted_at"))).alias("no_at"),
-        F.max(F.when(no, F.col("strength"))).alias("no_strength"),
-        F.max(F.col("basis") == "objection").alias("objected"),
     )
-    overruled = F.col("no_at").isNull() | (
-        (F.col("yes.asserted_at") > F.col("no_at")) & (F.col("yes.strength") >= F.col("no_strength"))
-    )
+    judged = weigh(heard, by=["source", "source_key"])
+    stands = F.col("no").isNull() | F.col("lifts")
     fresh = F.lit(True)
     if purpose.expires_days is not None:
         until = F.date_add(F.col("yes.asserted_at").cast("date"), purpose.expires_days)
         fresh = until > F.lit(on)
-    permitted = F.col("yes").isNotNull() & overruled & fresh & ~F.col("objected")
+    permitted = F.col("yes").isNotNull() & stands & fresh & F.col("objection").isNull()
     return (
         records.select("source", "source_key", "linkage")
         .join(judged.withColumn("permitted", permitted), on=["source", "source_key"], how="left")

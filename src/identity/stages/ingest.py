@@ -72,7 +72,7 @@ class _Register(NamedTuple):
 
 
 def _register_of(run: Run) -> _Register:
-    rows = run.tables.read("ops.file").select("file_id", "status", "batch_id", "file").collect()
+    rows = run.tables.rows("ops.file")
     times = Counter((row["file_id"], row["status"]) for row in rows)
     # The same bytes may be taken, superseded, and taken again.
     live = {
@@ -207,10 +207,10 @@ def _remove(run: Run, file_ids: list[str]) -> None:
     """Forget the rows of files whose path came again with other bytes: the newer file replaces the older."""
     if file_ids:
         _delete(run, f"file_id in ({_listed(file_ids)})")
-        of_files = F.col("file_id").isin(file_ids) & (F.col("status") == "taken")
-        taken = run.tables.read("ops.file").where(of_files).collect()
+        register = run.tables.rows("ops.file")
+        taken = [row for row in register if row["file_id"] in file_ids and row["status"] == "taken"]
         # The same bytes may have been taken before: a file that ends, ends once.
-        newest = {row["file_id"]: row.asDict() for row in sorted(taken, key=lambda row: row["taken_for"])}
+        newest = {row["file_id"]: row for row in sorted(taken, key=lambda row: row["taken_for"])}
         rows = [{**row, "status": "superseded"} for row in newest.values()]
         run.tables.append_rows(rows, _FILES)
 

@@ -25,9 +25,7 @@ def publish(run: Run) -> None:
         )
         tables.commit(contracts.values())
         versions = [tables.version(name) for name in contracts]
-        number = 1 + max(
-            (row[0] for row in tables.read("ops.publication").select("publication_no").collect()), default=0
-        )
+        number = 1 + max((row["publication_no"] for row in tables.rows("ops.publication")), default=0)
         row: dict[str, Any] = {
             "publication_no": number,
             "run_id": run.id,

@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 from identity.config import LEVELS
 from identity.consent.decide import effective
 from identity.consent.gates import link_permission
-from identity.consent.reach import contact_points, subjects
+from identity.consent.reach import contact_points, held, subjects
 from identity.contracts import contract_of
 from identity.resolve import devices, golden_id
 from identity.resolve.edges import below_threshold, resolve_edges
@@ -18,7 +18,7 @@ from identity.resolve.scoring import comparable_records, score
 from identity.run import Run
 from identity.stages.gates import check_id_facts, check_tables
 from identity.standardise.identifiers import hash_key, value_hash
-from identity.tables import in_parallel
+from identity.tables import Contracted, in_parallel
 
 _KEY = ["source", "source_key"]
 
@@ -35,7 +35,7 @@ def resolve(run: Run) -> None:
         persons = tables.read("silver.person_record")
         identifiers = tables.read("silver.identifier")
         events = tables.read("silver.consent_event")
-        views = _device_views(run)
+        views = tables.staged(_device_views(run), "device_view")
         records, carried = _with_devices(persons, identifiers, views)
         permission = tables.staged(
             link_permission(
@@ -62,25 +62,14 @@ def resolve(run: Run) -> None:
         today = golden_id.inherit(clusters, is_open, _born(run), key=hash_key(run.key), on=run.on)
         found = {"members": today.members, "merged": today.merged, "minted": today.minted}
         today = golden_id.Inheritance(*in_parallel([partial(tables.staged, f, n) for n, f in found.items()]))
-        owned = _device_owner(owners, today.members)
-        speaking = subjects(today.members, carried, persons, namespaces=config.namespaces)
-        frames = {
-            "consent.effective": effective(
-                tables.staged(speaking, "subjects"),
-                events,
-                contact_points(today.members, identifiers),
-                purposes=config.purposes,
-                namespaces=config.namespaces,
-                on=run.on,
-            ),
-            "id.edge": edges,
-            "id.golden_member": golden_id.membership(today.members, before, on=run.on),
-            "id.golden_history": _new_events(run, golden_id.ledger(today, is_open, run_id=run.id, on=run.on)),
-            "id.crosswalk": golden_id.crosswalk(tables.read("id.crosswalk"), today, on=run.on),
-            "id.device_owner": owned,
-        }
         # What is replaced is read by what replaces it: everything is staged before anything is written.
-        staged = tables.stage_all({name: (frame, contract_of(name)) for name, frame in frames.items()})
+        ids, permissions = in_parallel(
+            [
+                partial(_staged_ids, run, edges, today, before, owners),
+                partial(_staged_permissions, run, today, carried, persons, events),
+            ]
+        )
+        staged = ids | permissions
         stage.counts.update(check_tables(run, "id", staged))
         members, kept, crosswalk = (staged[f"id.{n}"][0] for n in ("golden_member", "edge", "crosswalk"))
         check_id_facts(run, members, kept, crosswalk, persons)
@@ -88,6 +77,44 @@ def resolve(run: Run) -> None:
         # The ledger first: a run that dies here writes the same events again, and they are known by their id.
         tables.commit([ledger], mode="append")
         tables.commit(contract for name, (_, contract) in staged.items() if name != ledger.name)
+
+
+def _staged_ids(
+    run: Run, edges: DataFrame, today: golden_id.Inheritance, before: DataFrame, owners: DataFrame
+) -> dict[str, Contracted]:
+    """The id tables as they will be, and the events to add to the ledger."""
+    is_open = before.where("valid_to_on is null")
+    events = golden_id.ledger(today, is_open, run_id=run.id, on=run.on)
+    frames = {
+        "id.golden_history": _new_events(run, events),
+        "id.golden_member": golden_id.membership(today.members, before, on=run.on),
+        "id.crosswalk": golden_id.crosswalk(run.tables.read("id.crosswalk"), today, on=run.on),
+        "id.device_owner": _device_owner(owners, today.members),
+        "id.edge": edges,
+    }
+    return run.tables.stage_all({name: (frame, contract_of(name)) for name, frame in frames.items()})
+
+
+def _staged_permissions(
+    run: Run,
+    today: golden_id.Inheritance,
+    carried: DataFrame,
+    persons: DataFrame,
+    events: DataFrame,
+) -> dict[str, Contracted]:
+    """consent.effective as it will be."""
+    config = run.config
+    holdings = run.tables.staged(held(today.members, carried, persons), "held")
+    speaking = subjects(holdings, namespaces=config.namespaces)
+    decided = effective(
+        run.tables.staged(speaking, "subjects"),
+        events,
+        contact_points(holdings),
+        purposes=config.purposes,
+        namespaces=config.namespaces,
+        on=run.on,
+    )
+    return run.tables.stage_all({"consent.effective": (decided, contract_of("consent.effective"))})
 
 
 def _device_views(run: Run) -> DataFrame:

@@ -1,6 +1,7 @@
 """standardise: bronze → silver, every source in one shape, nothing kept that may not be collected."""
 
 from collections.abc import Mapping
+from functools import partial
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -15,7 +16,7 @@ from identity.stages.gates import check_tables
 from identity.standardise import records
 from identity.standardise.contacts import email_or_hash
 from identity.standardise.identifiers import hash_key, value_hash
-from identity.tables import Contracted
+from identity.tables import Contracted, in_parallel
 
 
 def standardise(run: Run) -> None:
@@ -29,13 +30,11 @@ def standardise(run: Run) -> None:
     """
     with run.stage("standardise") as stage:
         raw = _rows({name: _feeds(run, name) for name in run.config.sources})
-        # What others are made from is staged first and read back: worked out once, planned once.
-        staged = _staged(run, _first(run, raw))
-        consents, identifiers = staged["silver.consent_event"][0], staged["silver.identifier"][0]
-        views = run.tables.staged(_collectable(run, raw, consents), "view")
-        stage.counts.update(_barred(run, views))
-        staged |= _staged(run, _second(run, raw, identifiers, views))
-        staged |= _staged(run, {"web_session": records.web_sessions(staged["silver.web_view"][0])})
+        # Three lines of work that need nothing from each other.
+        people, others = partial(_people, run, raw), partial(_others, run, raw)
+        permitted = partial(_permissions_and_views, run, raw, stage.counts)
+        parts = in_parallel([people, permitted, others])
+        staged = {table: contracted for part in parts for table, contracted in part.items()}
         stage.counts.update(check_tables(run, "silver", staged))
         run.tables.commit(contract for _, contract in staged.values())
 
@@ -69,57 +68,70 @@ def _rows(feeds: Mapping[str, Mapping[str, DataFrame]]) -> dict[str, list[DataFr
     return by_shape
 
 
-def _staged(run: Run, frames: Mapping[str, DataFrame]) -> dict[str, Contracted]:
-    """Stage silver tables, by their whole names."""
-    named = {f"silver.{name}": frame for name, frame in frames.items()}
-    return run.tables.stage_all({name: (frame, contract_of(name)) for name, frame in named.items()})
+def _people(run: Run, raw: Mapping[str, list[DataFrame]]) -> dict[str, Contracted]:
+    """Who there is: identifiers, and persons with the contacts among them."""
+    # Phones are read in Python, so the identifiers are asked twice: staged, they are worked out once.
+    carried = run.tables.staged(union(raw["identifier"]), "carried")
+    known = records.identifiers(carried, namespaces=run.config.namespaces, key=hash_key(run.key))
+    identifiers = _stage(run, "identifier", known)
+    persons = records.person_records(union(raw["person"]), identifiers[0], on=run.on)
+    return _named(identifiers, _stage(run, "person_record", persons))
 
 
-def _first(run: Run, raw: Mapping[str, list[DataFrame]]) -> dict[str, DataFrame]:
-    """Tables that need no other silver table."""
+def _permissions_and_views(
+    run: Run, raw: Mapping[str, list[DataFrame]], counts: dict[str, int]
+) -> dict[str, Contracted]:
+    """What was permitted, and what may be kept of the web for it; counts what may not."""
     config, key = run.config, hash_key(run.key)
-    email = email_or_hash(F.col("e_receipt_email"))
-    as_they_are = ("till_total", "loyalty_account", "loyalty_card", "interaction", "product", "store")
-    return {
-        "identifier": records.identifiers(union(raw["identifier"]), namespaces=config.namespaces, key=key),
-        "consent_event": records.consent_events(union(raw["consent"]), sources=config.sources, key=key),
-        "sale_line": union(raw["sale_line"])
-        .withColumn("email_hmac", value_hash(F.lit("email"), email, key=key))
-        .drop("e_receipt_email"),
-        **{name: union(raw[name]) for name in as_they_are},
-    }
-
-
-def _collectable(run: Run, raw: Mapping[str, list[DataFrame]], consents: DataFrame) -> DataFrame:
-    key = hash_key(run.key)
-    return collectable(
+    said = run.tables.staged(union(raw["consent"]), "said")
+    consents = _stage(run, "consent_event", records.consent_events(said, sources=config.sources, key=key))
+    marked = collectable(
         union(raw["web_view"]),
-        consents,
-        sources=run.config.sources,
-        namespaces=run.config.namespaces,
+        consents[0],
+        sources=config.sources,
+        namespaces=config.namespaces,
         hashed={
             "device": value_hash(F.col("device_namespace"), F.col("device"), key=key),
             "login": value_hash(F.lit("login"), F.col("login_id"), key=key),
         },
     )
+    marked = run.tables.staged(marked, "view")
+    counts.update(_barred(run, marked))
+    kept = marked.where("is_collectable").drop("is_collectable")
+    views = _stage(
+        run, "web_view", records.web_views(kept, gap_minutes=config.matching.session_gap_minutes, key=key)
+    )
+    return _named(consents, views, _stage(run, "web_session", records.web_sessions(views[0])))
+
+
+def _others(run: Run, raw: Mapping[str, list[DataFrame]]) -> dict[str, Contracted]:
+    """Sales, the loyalty programme's accounts, interactions, and what the company says of itself."""
+    email = email_or_hash(F.col("e_receipt_email"))
+    lines = union(raw["sale_line"]).withColumn("email", email)
+    lines = lines.withColumn("email_hmac", value_hash(F.lit("email"), F.col("email"), key=hash_key(run.key)))
+    as_they_are = ("till_total", "loyalty_account", "loyalty_card", "interaction", "product", "store")
+    return _named(
+        _stage(run, "sale_line", lines.drop("e_receipt_email", "email")),
+        *(_stage(run, name, union(raw[name])) for name in as_they_are),
+    )
+
+
+def _stage(run: Run, name: str, frame: DataFrame) -> Contracted:
+    """Stage a silver table."""
+    contract = contract_of(f"silver.{name}")
+    return run.tables.stage(frame, contract), contract
+
+
+def _named(*staged: Contracted) -> dict[str, Contracted]:
+    return {contract.name: (frame, contract) for frame, contract in staged}
 
 
 def _barred(run: Run, views: DataFrame) -> dict[str, int]:
     """Records taken for this run date that may not be kept, by source."""
-    taken = run.tables.read("ops.file").where(
-        (F.col("status") == "taken") & (F.col("taken_for") == F.lit(run.on))
-    )
-    barred = views.where("not is_collectable").join(taken.select("file_id"), on="file_id", how="left_semi")
+    taken = [
+        row["file_id"]
+        for row in run.tables.rows("ops.file")
+        if row["status"] == "taken" and row["taken_for"] == run.on
+    ]
+    barred = views.where(~F.col("is_collectable") & F.col("file_id").isin(taken))
     return {f"barred {row['source']}": row["count"] for row in barred.groupBy("source").count().collect()}
-
-
-def _second(
-    run: Run, raw: Mapping[str, list[DataFrame]], identifiers: DataFrame, views: DataFrame
-) -> dict[str, DataFrame]:
-    """Tables made with the help of the first."""
-    kept = views.where("is_collectable").drop("is_collectable")
-    gap = run.config.matching.session_gap_minutes
-    return {
-        "person_record": records.person_records(union(raw["person"]), identifiers, on=run.on),
-        "web_view": records.web_views(kept, gap_minutes=gap, key=hash_key(run.key)),
-    }

@@ -89,18 +89,22 @@ def consent_events(raw: DataFrame, *, sources: Mapping[str, SourceContract], key
         on=["source", "answer"],
         how="inner",
     )
-    subject = value_hash(F.col("subject_namespace"), F.trim("subject_raw"), key=key)
-    point = F.coalesce(email_or_hash(F.col("contact_point_raw")), F.col("contact_phone"))
-    point_namespace = F.when(F.col("contact_point_raw").contains("@"), F.lit("email")).otherwise(
-        F.lit("phone")
+    address = email_or_hash(F.col("contact_point_raw"))
+    reached = (
+        mapped.join(_phones(mapped), on="contact_point_raw", how="left")
+        .withColumn("point", F.coalesce(address, F.col("contact_phone")))
+        .withColumn(
+            "point_namespace",
+            F.when(F.col("contact_point_raw").contains("@"), F.lit("email")).otherwise(F.lit("phone")),
+        )
     )
-    phones = _phones(mapped)
-    statements = mapped.join(phones, on="contact_point_raw", how="left").select(
+    point = value_hash(F.col("point_namespace"), F.col("point"), key=key)
+    statements = reached.select(
         "source",
         "subject_namespace",
-        subject.alias("subject_hmac"),
+        value_hash(F.col("subject_namespace"), F.trim("subject_raw"), key=key).alias("subject_hmac"),
         F.explode("purposes").alias("purpose"),
-        F.when(point.isNotNull(), value_hash(point_namespace, point, key=key)).alias("contact_point_hmac"),
+        F.when(F.col("point").isNotNull(), point).alias("contact_point_hmac"),
         F.when(F.col("said") == "objection", F.lit("n")).otherwise(F.col("said")).alias("value"),
         F.when(F.col("said") == "objection", F.lit("objection")).otherwise(F.lit("consent")).alias("basis"),
         "asked_in",

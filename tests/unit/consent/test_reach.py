@@ -5,7 +5,7 @@ from typing import Any
 from pyspark.sql import DataFrame, SparkSession
 
 from identity.config import Namespace
-from identity.consent.reach import contact_points, subjects
+from identity.consent.reach import contact_points, held, subjects
 
 NAMESPACES = {
     "member": Namespace(level="identified", rank=2, links="always", max_persons=50),
@@ -51,7 +51,7 @@ def frames(spark: SparkSession) -> tuple[DataFrame, DataFrame, DataFrame]:
 
 
 def test_ones_own_words_in_full_and_a_no_from_further_off(spark: SparkSession):
-    rows = subjects(*frames(spark), namespaces=NAMESPACES).collect()
+    rows = subjects(held(*frames(spark)), namespaces=NAMESPACES).collect()
     found: dict[str, Any] = {golden: {} for golden, *_ in RECORDS.values()}
     for row in rows:
         assert row.value_hmac not in found[row.golden_id]
@@ -74,8 +74,8 @@ def test_ones_own_words_in_full_and_a_no_from_further_off(spark: SparkSession):
 
 
 def test_an_id_can_be_reached_at_the_contact_points_of_its_records(spark: SparkSession):
-    members, identifiers, _ = frames(spark)
-    rows = [tuple(row) for row in contact_points(members, identifiers).collect()]
+    holdings = held(*frames(spark))
+    rows = [tuple(row) for row in contact_points(holdings).collect()]
     assert sorted(rows) == sorted(
         {
             (golden, kind, value)
