@@ -15,7 +15,8 @@ from rich.console import Console
 from typer.exceptions import TyperException
 
 from identity import __version__
-from identity.config import Config, load_config
+from identity.config import Config
+from identity.config_reading import load_config
 from identity.errors import ConfigError, IdentityError
 
 app = typer.Typer(
@@ -67,16 +68,21 @@ def run_command(
     with _session(config, needs_quality=True) as tables:
         from identity import summary
         from identity.pipeline import run_line
+        from identity.report import write_report
         from identity.run import Run
 
         key = config.secret()
         closing: dict[str, Any] = {}
         for day in days:
-            closing = run_line(Run(config, tables, day, key, console), again=again)
+            run = Run(config, tables, day, key, console)
+            closing = run_line(run, again=again)
             if not as_json:
                 summary.show(closing, Console())
-        if truth is not None:
-            closing["evaluation"] = _evaluate(tables, truth, None if as_json else Console())
+        scores = None if truth is None else _evaluate(tables, truth, None if as_json else Console())
+        report = write_report(closing, run.report_folder, evaluation=scores)
+        console.print(f"report: {report}", highlight=False, soft_wrap=True)
+        if scores is not None:
+            closing["evaluation"] = scores
     if as_json:
         print(json.dumps(closing, sort_keys=True))
 

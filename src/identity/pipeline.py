@@ -12,6 +12,7 @@ from identity.config import Config
 from identity.consent.gates import link_permission
 from identity.contracts import contract_of
 from identity.errors import IdentityError, ModelError, RunDateError
+from identity.report import write_report
 from identity.resolve.model import save_model
 from identity.resolve.scoring import comparable, comparable_records
 from identity.resolve.training import train
@@ -69,6 +70,7 @@ def run_stages(run: Run, names: Sequence[str], *, again: bool = True) -> Summary
                 STAGES[name](run)
             if "publish" in names:
                 closing["summary"] = summarise(run)
+                write_report(closing["summary"], run.report_folder)
         done = {
             "run_id": run.id,
             "stages": [{"stage": s.name, "seconds": s.seconds, **s.counts} for s in run.stages],

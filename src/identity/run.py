@@ -65,6 +65,11 @@ class Run:
         """One JSON line a stage."""
         return self.config.warehouse / "logs" / f"{self.id}.jsonl"
 
+    @property
+    def report_folder(self) -> Path:
+        """A page a run, for people to look at."""
+        return self.config.warehouse / "reports"
+
     @contextmanager
     def stage(self, name: str) -> Iterator[Stage]:
         """Time a stage, show that it runs, and leave a line in the log when it ended."""

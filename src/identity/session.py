@@ -42,6 +42,8 @@ _ALWAYS: Final = {
     # expression was written; planning took twice as long, and errors of Spark are not shown (docs/adr/0002).
     "spark.python.sql.dataFrameDebugging.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
+    # Spark describes every query to listeners; in short is enough for nobody to read.
+    "spark.sql.ui.explainMode": "simple",
     # The web interface shows query plans, and plans hold the key of identifier hashes.
     "spark.ui.enabled": "false",
 }

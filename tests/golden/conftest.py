@@ -11,7 +11,7 @@ import pytest
 from pyspark.sql import SparkSession
 from rich.console import Console
 
-from identity.config import load_config
+from identity.config_reading import load_config
 from identity.pipeline import run_line
 from identity.run import Run
 from identity.summary import Summary

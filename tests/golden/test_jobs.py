@@ -14,7 +14,6 @@ BIN = Path(sys.executable).parent
 LEFT_OUT = {"ops.run", "ops.run_stage", "ops.dq_result"}
 
 
-@pytest.mark.skip(reason="takes ten minutes on two cores; has not been seen to end yet")
 @pytest.mark.long
 def test_jobs_end_in_the_same_tables(published: Published, tmp_path: Path) -> None:
     warehouse = tmp_path / "warehouse"

@@ -52,7 +52,7 @@ def readable(folder: Path) -> Iterator[tuple[Path, str]]:
             )
 
 
-@pytest.mark.parametrize("layer", ["gold", "id", "consent", "ops", "logs", "data_docs"])
+@pytest.mark.parametrize("layer", ["gold", "id", "consent", "ops", "logs", "data_docs", "reports"])
 def test_no_personal_value_stands_in(published: Published, layer: str) -> None:
     values = personal_values()
     assert len(values) > 1000

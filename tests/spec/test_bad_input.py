@@ -11,7 +11,7 @@ from pyspark.sql import SparkSession
 from rich.console import Console
 
 from identity.cli import main
-from identity.config import load_config
+from identity.config_reading import load_config
 from identity.errors import IdentityError, LockError, ModelError
 from identity.pipeline import run_stages
 from identity.resolve.model import load_model

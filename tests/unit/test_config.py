@@ -1,6 +1,9 @@
 """Configuration: what is refused, that all faults are told at once, and where the secret comes from."""
 
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,7 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
-from identity.config import Config, load_config
+from identity.config import Config
+from identity.config_reading import load_config
 from identity.errors import ConfigError, PlatformError
 
 CONF = Path(__file__).parents[2] / "conf"
@@ -295,3 +299,27 @@ def test_the_hash_follows_what_steers_the_result(change: Change, tmp_path: Path)
     model = conf.parent / MODEL
     model.write_bytes(model.read_bytes() + b"\n")
     assert len({first, second, load_config(conf).hash}) == 3
+
+
+def test_the_hash_is_the_same_in_every_process():
+    program = "import sys; from pathlib import Path; from identity.config_reading import load_config; "
+    program += "print(load_config(Path(sys.argv[1])).hash)"
+    found = {
+        subprocess.run(
+            [sys.executable, "-c", program, str(CONF / "local.yaml")],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2", "3")
+    }
+    assert len(found) == 1
+
+
+def test_folders_given_on_the_command_line_are_relative_to_where_one_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    config = load_config(CONF / "local.yaml", landing=Path("in"), warehouse=Path("../somewhere/out"))
+    assert (config.landing, config.warehouse) == (tmp_path / "in", tmp_path.parent / "somewhere" / "out")

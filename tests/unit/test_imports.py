@@ -12,7 +12,7 @@ ROOMS = ("sources", "standardise", "resolve", "consent", "profile", "publish")
 # At the bottom: they know nothing of ours but each other.
 BASE = {"identity.contracts", "identity.config", "identity.errors"}
 # At the top: they know tables, sessions and gates, and hand frames to the rooms.
-TOP = ("stages", "pipeline", "cli", "summary", "run", "jobs")
+TOP = ("stages", "pipeline", "report", "cli", "summary", "run", "jobs")
 SHELL = {"identity.tables", "identity.session", "identity.quality"}
 # What a room may know of another.
 EXCEPTIONS = {
@@ -27,7 +27,9 @@ VENDORS = {
     "great_expectations": ("identity.quality",),
     "splink": ("identity.resolve",),
     "duckdb": ("identity.resolve",),
-    "delta": ("identity.tables", "identity.session"),
+    "delta": ("identity.delta", "identity.session"),
+    "deltalake": ("identity.delta",),
+    "identity.delta": ("identity.tables",),
 }
 
 

@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from identity.config import LEVELS, Namespace, Purpose
+from identity.config import STRENGTHS, Namespace, Purpose
 
 PERSON = "person"
 
@@ -26,7 +26,7 @@ def newest_statements(events: DataFrame, *, namespaces: Mapping[str, Namespace])
 
     An objection is kept beside a newer statement, for it beats that (rule 2).
     """
-    strengths = {name: len(LEVELS) - LEVELS.index(namespace.level) for name, namespace in namespaces.items()}
+    strengths = {name: STRENGTHS[namespace.level] for name, namespace in namespaces.items()}
     strength = F.create_map(*(F.lit(part) for item in strengths.items() for part in item))
     order = Window.partitionBy(
         "subject_namespace", "subject_hmac", "purpose", "contact_point_hmac", "basis"

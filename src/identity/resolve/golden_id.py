@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from identity.config import LEVELS
+from identity.config import STRENGTHS
 from identity.standardise.identifiers import keyed_hash
 
 _KEY = ["source", "source_key"]
@@ -25,6 +25,11 @@ class Inheritance:
     members: DataFrame
     merged: DataFrame
     minted: DataFrame
+
+
+def strength() -> Column:
+    """How strong a record's `level` is, as a number."""
+    return F.create_map(*(F.lit(part) for item in STRENGTHS.items() for part in item))[F.col("level")]
 
 
 def inherit(
@@ -50,7 +55,7 @@ def inherit(
         records.where("old_golden_id is not null")
         .groupBy("old_golden_id", "cluster")
         .agg(
-            F.count("*").alias("overlap"), F.max(_strength()).alias("strength"), F.min(oldest).alias("oldest")
+            F.count("*").alias("overlap"), F.max(strength()).alias("strength"), F.min(oldest).alias("oldest")
         )
         .join(born.withColumnRenamed("golden_id", "old_golden_id"), on="old_golden_id", how="left")
     )
@@ -201,12 +206,6 @@ def crosswalk(before: DataFrame, today: Inheritance, *, on: dt.date) -> DataFram
         F.lit("live").alias("why"),
     )
     return old.unionByName(new)
-
-
-def _strength() -> Column:
-    return F.create_map(*(F.lit(x) for i, name in enumerate(reversed(LEVELS), 1) for x in (name, i)))[
-        F.col("level")
-    ]
 
 
 def _mint(key: bytes, on: dt.date) -> Column:

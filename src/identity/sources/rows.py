@@ -46,6 +46,11 @@ def shaped(df: DataFrame, ddl: str, **values: Column | str) -> DataFrame:
     return df.select(*columns)
 
 
+def names_of(ddl: str) -> list[str]:
+    """The columns of a shape, in order."""
+    return [part.split(" ", 1)[0] for part in ddl.split(", ")]
+
+
 def carried(df: DataFrame, *, source: str, key: str, values: Mapping[str, Column], seen: Column) -> DataFrame:
     """Identifiers that records carry: a row a namespace and value, first and last seen."""
     each = F.array(

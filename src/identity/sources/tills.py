@@ -7,7 +7,7 @@ the person record of this source. A loyalty card on the same receipt ties the to
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from identity.sources.rows import IDENTIFIER, PERSON, Feeds, Rows, carried, newest, shaped
+from identity.sources.rows import IDENTIFIER, PERSON, Feeds, Rows, carried, names_of, newest, shaped
 
 SOURCE = "tills"
 
@@ -64,7 +64,7 @@ def _identifiers(payments: DataFrame) -> DataFrame:
     speaks = _members_spoken_for(payments).withColumn("namespace", F.lit("loyalty_member"))
     of_member = found.join(speaks, on=["source_key", "namespace", "raw"], how="left_semi")
     every = found.where("namespace != 'loyalty_member'").unionByName(of_member.select(*found.columns))
-    return every.select(*(part.split(" ")[0] for part in IDENTIFIER.split(", ")))
+    return every.select(*names_of(IDENTIFIER))
 
 
 def _members_spoken_for(payments: DataFrame) -> DataFrame:

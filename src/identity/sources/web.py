@@ -6,7 +6,18 @@ A login account is the person record of `web_events`; a cookie or mobile id is a
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from identity.sources.rows import CONSENT, IDENTIFIER, PERSON, Feeds, Rows, carried, newest, shaped, union
+from identity.sources.rows import (
+    CONSENT,
+    IDENTIFIER,
+    PERSON,
+    Feeds,
+    Rows,
+    carried,
+    names_of,
+    newest,
+    shaped,
+    union,
+)
 
 EVENTS = "web_events"
 LOG = "web_log"
@@ -45,7 +56,7 @@ def rows(events: Feeds, log: Feeds) -> Rows:
                 values={"login": F.array("login_id"), "email": F.array("email_sha256")},
             ),
             IDENTIFIER,
-            **{name: name for name in (part.split(" ")[0] for part in IDENTIFIER.split(", "))},
+            **{name: name for name in names_of(IDENTIFIER)},
         ),
         "consent": _choices(web),
         "web_view": union([_web_views(web), _app_views(app), _log_views(log["access"])]),

@@ -1,6 +1,6 @@
 """resolve: silver → edges, clusters, golden ids, and what each of them permits."""
 
-from functools import partial, reduce
+from functools import partial
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -195,7 +195,7 @@ def _clusters(
         "device_owners",
     )
     attached = devices.sole_owner(owners).withColumnRenamed("cluster", "owner")
-    level = carried.groupBy(*_KEY).agg(F.max(_strength()).alias("strength"))
+    level = carried.groupBy(*_KEY).agg(F.max(golden_id.strength()).alias("strength"))
     clusters = (
         persons.join(attached, on=_KEY, how="left")
         .join(permission, on=_KEY, how="left")
@@ -244,14 +244,6 @@ def _new_events(run: Run, events: DataFrame) -> DataFrame:
         run.tables.read("id.golden_history").where(F.col("effective_on") == F.lit(run.on)).select("event_id")
     )
     return events.join(known, on="event_id", how="left_anti")
-
-
-def _strength() -> Column:
-    return reduce(
-        lambda chain, name: chain.when(F.col("level") == name, len(LEVELS) - LEVELS.index(name)),
-        LEVELS[1:],
-        F.when(F.col("level") == LEVELS[0], len(LEVELS)),
-    )
 
 
 def _level() -> Column:

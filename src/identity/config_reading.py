@@ -1,0 +1,192 @@
+"""The only reader of `conf/`: all faults listed at once, before anything starts.
+
+`load_config` needs no Spark, so a misspelt key costs a second and not a start. A file may extend another
+(`extends: base.yaml`); mappings merge, everything else replaces. Paths are relative to the file that names them.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from identity.config import ADAPTERS, CATEGORIES, Config, Namespace, SourceContract
+from identity.errors import ConfigError
+
+
+def load_config(
+    path: Path, *, landing: Path | None = None, warehouse: Path | None = None, need_model: bool = True
+) -> Config:
+    """Read and validate a configuration and everything it names.
+
+    Raises:
+        ConfigError: Anything is wrong; the message lists every fault found, one a line.
+    """
+    raw, base = _read_extended(path)
+    faults: list[str] = []
+    parts: dict[str, Any] = {key: value for key, value in raw.items() if key not in _FILES}
+    identifiers = _read_named(raw, "identifiers", base, faults)
+    purposes = _read_named(raw, "purposes", base, faults)
+    parts["namespaces"] = identifiers.pop("namespaces", {})
+    parts["technical_purposes"] = purposes.pop("technical", ())
+    parts["purposes"] = purposes.pop("purposes", {})
+    parts["matching"] = _resolve(_read_named(raw, "matching", base, faults), "model", base)
+    faults += [
+        f"{key}: unknown key in {file}"
+        for file, left in (("identifiers", identifiers), ("purposes", purposes))
+        for key in left
+    ]
+    parts["sources"] = {}
+    for name in _names(raw, faults):
+        contract = _read_yaml(base / name, faults)
+        source = contract.get("source")
+        if not isinstance(source, str):
+            faults.append(f"{name}: source must be a name")
+        elif source in parts["sources"]:
+            faults.append(f"{name}: a second contract for source {source}")
+        else:
+            parts["sources"][source] = contract
+    parts["key"] = _resolve(dict(raw.get("key", {})), "file", base)
+    # Absolute, for Spark names the files it read by their absolute paths.
+    parts["landing"] = landing.resolve() if landing else _path(raw, "landing", base)
+    parts["warehouse"] = warehouse.resolve() if warehouse else _path(raw, "warehouse", base)
+    try:
+        config = Config.model_validate(parts)
+    except ValidationError as error:
+        faults += [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False)]
+        raise ConfigError(_listed(path, faults)) from None
+    faults += _cross_faults(config, need_model=need_model)
+    if faults:
+        raise ConfigError(_listed(path, faults))
+    return config
+
+
+_FILES = ("identifiers", "purposes", "matching", "sources", "extends", "key")
+
+
+def _cross_faults(config: Config, *, need_model: bool) -> Iterable[str]:
+    """What no single field can see: references between files, and preconditions of a lawful source."""
+    for name, purpose in config.purposes.items():
+        for category in sorted(purpose.categories - CATEGORIES):
+            yield f"purposes.{name}: unknown category {category}; known are {sorted(CATEGORIES)}"
+    for required in ("collect", "identity.link", "analytics"):
+        if required not in config.purposes:
+            yield f"purposes: {required} is missing"
+    yield from _pattern_faults(config.namespaces)
+    if set(config.sources) != ADAPTERS:
+        missing, surplus = sorted(ADAPTERS - set(config.sources)), sorted(set(config.sources) - ADAPTERS)
+        yield f"sources: without a contract {missing}, without an adapter {surplus}"
+    for name, source in config.sources.items():
+        yield from _source_faults(f"sources.{name}", source, config)
+    if config.matching.probabilistic and need_model and not config.matching.model.is_file():
+        yield f"matching.model: no file {config.matching.model.name}; make one with `identity train`, or set probabilistic: false"
+    matching = config.matching
+    if not matching.candidate_probability <= matching.keep_probability <= matching.join_probability:
+        yield "matching: candidate_probability <= keep_probability <= join_probability must hold"
+    for source_name in config.matching.sources:
+        if source_name not in config.sources:
+            yield f"matching.sources: no source contract {source_name}"
+
+
+def _pattern_faults(namespaces: Mapping[str, Namespace]) -> Iterable[str]:
+    for name, namespace in namespaces.items():
+        for pattern in namespace.blocked:
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                yield f"namespaces.{name}.blocked: {pattern!r} is no regular expression: {error}"
+
+
+def _source_faults(where: str, source: SourceContract, config: Config) -> Iterable[str]:
+    if source.region != "EEA" and not source.transfer_basis:
+        yield f"{where}: region {source.region} needs a transfer_basis"
+    named = {c.identifier for feed in source.feeds.values() for c in feed.columns.values() if c.identifier}
+    yield from (
+        f"{where}: unknown identifier namespace {name}" for name in sorted(named - set(config.namespaces))
+    )
+    if source.linkage == "allowed" and not named:
+        yield f"{where}: no identifier declared, so nothing could ever be linked; declare one or set linkage: forbidden"
+    if source.linkage == "forbidden" and named:
+        yield f"{where}: linkage is forbidden, so no column may be an identifier"
+    mapping = source.consent
+    if mapping.asked and not (mapping.codes and mapping.values and mapping.subject):
+        yield f"{where}.consent: asked, so subject, codes and values are needed"
+    if not mapping.asked and source.collection_basis == "consent":
+        yield f"{where}: collection rests on consent, so consent.asked must be true"
+    for code, purposes in mapping.codes.items():
+        unknown = sorted(set(purposes) - set(config.purposes))
+        if unknown:
+            yield f"{where}.consent.codes.{code}: unknown purpose {', '.join(unknown)}"
+
+
+def _read_extended(path: Path) -> tuple[dict[str, Any], Path]:
+    """Read a file over the one it extends; files named by the lower one are relative to that one."""
+    faults: list[str] = []
+    raw = _read_yaml(path, faults)
+    if faults:
+        raise ConfigError(_listed(path, faults))
+    base = path.parent
+    raw["key"] = _resolve(dict(raw.get("key") or {}), "file", base)
+    for key in ("landing", "warehouse"):
+        raw = _resolve(raw, key, base)
+    if "extends" not in raw:
+        return raw, base
+    lower, lower_base = _read_extended(base / raw.pop("extends"))
+    return _merge(lower, raw), lower_base
+
+
+def _merge(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(lower)
+    for key, value in upper.items():
+        both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
+        merged[key] = _merge(merged[key], value) if both else value
+    return merged
+
+
+def _read_named(raw: Mapping[str, Any], key: str, base: Path, faults: list[str]) -> dict[str, Any]:
+    if not isinstance(raw.get(key), str):
+        faults.append(f"{key}: missing; name the file")
+        return {}
+    return _read_yaml(base / raw[key], faults)
+
+
+def _names(raw: Mapping[str, Any], faults: list[str]) -> list[str]:
+    names = raw.get("sources")
+    if isinstance(names, list) and all(isinstance(name, str) for name in names):
+        return names
+    faults.append("sources: missing; list the files of the source contracts")
+    return []
+
+
+def _read_yaml(path: Path, faults: list[str]) -> dict[str, Any]:
+    try:
+        loaded = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError:
+        faults.append(f"{path}: no such file")
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        faults.append(f"{path}: not YAML" + (f", line {mark.line + 1}" if mark else ""))
+    else:
+        if isinstance(loaded, dict):
+            return loaded
+        faults.append(f"{path}: expected a mapping")
+    return {}
+
+
+def _resolve(raw: dict[str, Any], key: str, base: Path) -> dict[str, Any]:
+    if isinstance(raw.get(key), str):
+        return {**raw, key: (base / raw[key]).resolve()}
+    return raw
+
+
+def _path(raw: Mapping[str, Any], key: str, base: Path) -> Path | None:
+    return _resolve(dict(raw), key, base).get(key)
+
+
+def _listed(path: Path, faults: Iterable[str]) -> str:
+    faults = sorted(set(faults))
+    if len(faults) == 1:
+        return f"{path}: {faults[0]}"
+    return f"{path}: {len(faults)} faults\n" + "\n".join(f"  - {fault}" for fault in faults)
