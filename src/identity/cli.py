@@ -78,11 +78,10 @@ def run_command(
             closing = run_line(run, again=again)
             if not as_json:
                 summary.show(closing, Console())
-        scores = None if truth is None else _evaluate(tables, truth, None if as_json else Console())
-        report = write_report(closing, run.report_folder, evaluation=scores)
-        console.print(f"report: {report}", highlight=False, soft_wrap=True)
-        if scores is not None:
-            closing["evaluation"] = scores
+        if truth is not None:
+            closing["evaluation"] = _evaluate(tables, truth, None if as_json else Console())
+            write_report(closing, run.report_folder, evaluation=closing["evaluation"])
+        console.print(f"report: {run.report_folder / run.id}.html", highlight=False, soft_wrap=True)
     if as_json:
         print(json.dumps(closing, sort_keys=True))
 

@@ -66,22 +66,27 @@ def effective(
     Returns:
         consent.effective: a row a golden id and purpose; for purposes that need a contact point, a row each.
     """
+    rules = events.sparkSession.createDataFrame(
+        [(name, p.basis, p.contact, p.expires_days) for name, p in purposes.items()],
+        "purpose string, lawful_basis string, contact string, expires_days int",
+    )
     heard = (
         newest_statements(events, namespaces=namespaces)
         .withColumnsRenamed({"subject_namespace": "namespace", "subject_hmac": "value_hmac"})
         .join(subjects, on=["namespace", "value_hmac"], how="inner")
         .where("not no_only or value = 'n'")
+        .join(F.broadcast(rules.select("purpose", "contact")), on="purpose", how="inner")
     )
-    asked = _questions(subjects, points, purposes)
-    about_all = heard.where("contact_point_hmac is null").drop("contact_point_hmac")
-    about_point = heard.where("contact_point_hmac is not null").withColumnRenamed(
-        "contact_point_hmac", "contact_point"
-    )
+    # What was said of a contact point counts for that point; what was said at large, for every point.
+    at_large = F.col("contact_point_hmac").isNull()
+    of_person = heard.where(at_large & F.col("contact").isNull()).withColumn("contact_point", F.lit(PERSON))
+    of_points = heard.join(
+        points.withColumnRenamed("kind", "contact"), on=["golden_id", "contact"], how="inner"
+    ).where(at_large | (F.col("contact_point_hmac") == F.col("contact_point")))
     question = ["golden_id", "purpose", "contact_point"]
-    answered = about_all.join(asked.select(*question), on=question[:2], how="inner").unionByName(
-        about_point.join(asked.select(*question), on=question, how="inner")
-    )
-    return _judge(asked.join(weigh(answered, by=question), on=question, how="left"), on=on)
+    weighed = weigh(of_person.unionByName(of_points), by=question)
+    asked = _questions(subjects, points, rules)
+    return _judge(asked.join(weighed, on=question, how="left"), on=on)
 
 
 def weigh(heard: DataFrame, *, by: Sequence[str]) -> DataFrame:
@@ -119,24 +124,16 @@ def weigh(heard: DataFrame, *, by: Sequence[str]) -> DataFrame:
     )
 
 
-def _questions(subjects: DataFrame, points: DataFrame, purposes: Mapping[str, Purpose]) -> DataFrame:
+def _questions(subjects: DataFrame, points: DataFrame, rules: DataFrame) -> DataFrame:
     """A row a golden id and purpose (and contact point) there is to decide."""
-    table = subjects.sparkSession.createDataFrame(
-        [(name, p.basis, p.contact, p.expires_days) for name, p in purposes.items()],
-        "purpose string, lawful_basis string, contact string, expires_days int",
-    )
     ids = subjects.select("golden_id").distinct()
-    person = ids.crossJoin(F.broadcast(table.where("contact is null"))).withColumn(
+    of_person = ids.crossJoin(F.broadcast(rules.where("contact is null"))).withColumn(
         "contact_point", F.lit(PERSON)
     )
-    by_point = points.join(
-        F.broadcast(table.where("contact is not null")), on=F.col("kind") == F.col("contact"), how="inner"
-    ).drop("kind")
-    return (
-        person.unionByName(by_point.select(*person.columns))
-        .withColumn("channel", F.coalesce("contact", F.lit("any")))
-        .drop("contact")
-    )
+    by_kind = F.broadcast(rules.where("contact is not null"))
+    of_points = points.join(by_kind, on=F.col("kind") == F.col("contact"), how="inner").drop("kind")
+    every = of_person.unionByName(of_points.select(*of_person.columns))
+    return every.withColumn("channel", F.coalesce("contact", F.lit("any"))).drop("contact")
 
 
 def _judge(heard: DataFrame, *, on: dt.date) -> DataFrame:

@@ -12,7 +12,6 @@ import pyarrow as pa
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.types import StructType
 
@@ -85,13 +84,13 @@ def conform(df: DataFrame, contract: TableContract) -> DataFrame:
     Raises:
         ContractError: A column is missing or surplus; all of them are named together.
     """
-    missing = [name for name in contract.columns if name not in df.columns]
-    surplus = [name for name in df.columns if name not in contract.columns]
+    present = df.columns
+    missing = [name for name in contract.columns if name not in present]
+    surplus = [name for name in present if name not in contract.columns]
     if missing or surplus:
         raise ContractError(f"{contract.name}: missing columns {missing}, surplus columns {surplus}")
-    return df.select(
-        *(F.col(name).cast(column.type).alias(name) for name, column in contract.columns.items())
-    )
+    # As SQL: one call to the JVM, where Column objects take five for every column.
+    return df.selectExpr(*(f"cast(`{name}` as {c.type}) as `{name}`" for name, c in contract.columns.items()))
 
 
 def contract_of(table: str) -> TableContract:

@@ -1,6 +1,7 @@
 """The gates of a run: every result is kept for `ops.dq_result` and the Data Docs, and a failure stops the run."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from pyspark.sql import DataFrame
@@ -10,7 +11,7 @@ from identity import quality
 from identity.quality_docs import CheckResult, Gate
 from identity.run import Run
 from identity.sources.rows import union
-from identity.tables import Contracted
+from identity.tables import Contracted, in_parallel
 
 
 def check_landing(run: Run, register: Iterable[Mapping[str, Any]]) -> None:
@@ -18,16 +19,29 @@ def check_landing(run: Run, register: Iterable[Mapping[str, Any]]) -> None:
     _settle(run, "landing", quality.check_landing(register=register))
 
 
-def check_tables(run: Run, gate: Gate, frames: Mapping[str, Contracted]) -> dict[str, int]:
-    """Every table against its contract; returns its rows by table."""
-    results = quality.check_gate(gate=gate, frames=frames)
-    _settle(run, gate, results)
+def check_tables(
+    run: Run, gate: Gate, frames: Mapping[str, Contracted], facts: Mapping[str, DataFrame] | None = None
+) -> dict[str, int]:
+    """Every table against its contract, and facts about several of them; returns each table's rows.
+
+    Args:
+        run: The run, which keeps the results.
+        gate: The gate.
+        frames: Frame and contract by table.
+        facts: By name, frames that must have no row.
+
+    Raises:
+        QualityGateError: A contract is broken, or a fact does not hold.
+    """
+    of_tables = partial(quality.check_gate, gate=gate, frames=frames)
+    results, counts = in_parallel([of_tables, partial(_counts, facts or {})])
+    _settle(run, gate, results + quality.check_facts(gate=gate, facts=counts))
     return {result.table: result.checked for result in results if result.checked is not None}
 
 
-def check_id_facts(
-    run: Run, members: DataFrame, edges: DataFrame, crosswalk: DataFrame, persons: DataFrame
-) -> None:
+def id_facts(
+    members: DataFrame, edges: DataFrame, crosswalk: DataFrame, persons: DataFrame
+) -> dict[str, DataFrame]:
     """Every record has exactly one open membership, no used edge touches a barred record, every live id is known."""
     key = ["source", "source_key"]
     is_open = members.where("valid_to_on is null")
@@ -41,7 +55,7 @@ def check_id_facts(
         )
         for side in ("l", "r")
     ]
-    facts = {
+    return {
         "records_without_open_membership": persons.join(is_open, on=key, how="left_anti"),
         "records_with_several_open_memberships": is_open.groupBy(*key).count().where("count > 1"),
         "edges_used_on_barred_records": touched[0].unionByName(touched[1]),
@@ -49,33 +63,29 @@ def check_id_facts(
             crosswalk.where("why = 'live'"), on="golden_id", how="left_anti"
         ),
     }
-    _settle(run, "id", quality.check_facts(gate="id", facts=_counts(facts)))
 
 
-def check_gold_facts(
-    run: Run,
-    frames: Mapping[str, DataFrame],
-    purposes: Mapping[str, str],
-    effective: DataFrame,
-    lines: DataFrame,
-) -> None:
+def gold_facts(
+    frames: Mapping[str, Contracted], purposes: Mapping[str, str], effective: DataFrame, lines: DataFrame
+) -> dict[str, DataFrame]:
     """No row of a purpose's profile without a standing permission; receipt amounts sum to what silver holds."""
-    shown = union([frames[t].select(F.lit(p).alias("purpose"), "golden_id") for t, p in purposes.items()])
+    shown = union([frames[t][0].select(F.lit(p).alias("purpose"), "golden_id") for t, p in purposes.items()])
     permit = effective.where("decision = 'permit'").select("purpose", "golden_id")
     total = F.sum("net_amount").alias("net_amount")
     sold = lines.groupBy("currency").agg(total).alias("s")
-    told = frames["gold.purchase_fact"].groupBy("currency").agg(total).alias("t")
-    facts = {
+    told = frames["gold.purchase_fact"][0].groupBy("currency").agg(total).alias("t")
+    return {
         "profile_rows_without_permit": shown.join(permit, on=["purpose", "golden_id"], how="left_anti"),
         "currencies_whose_sales_differ": sold.join(told, on="currency", how="full").where(
             "not (s.net_amount <=> t.net_amount)"
         ),
     }
-    _settle(run, "gold", quality.check_facts(gate="gold", facts=_counts(facts)))
 
 
 def _counts(facts: Mapping[str, DataFrame]) -> dict[str, int]:
     """Rows of every frame, in one action."""
+    if not facts:
+        return {}
     named = [frame.select(F.lit(name).alias("fact")) for name, frame in facts.items()]
     found = {row["fact"]: row["count"] for row in union(named).groupBy("fact").count().collect()}
     return {name: found.get(name, 0) for name in facts}

@@ -47,7 +47,7 @@ def ingest(run: Run) -> None:
         batch = batch_id(files)
         _register(run, files, batch, status="taking", counts={})
         lines = _lines(run, files).persist()
-        records = run.tables.staged(union(list(_parsed(run, lines, files))), "ingest")
+        records = run.tables.staged(union(_parsed(run, lines, files)), "ingest")
         records = _marked(run, records)
         counts = _count(records, run)
         _gate(run, files, counts)
@@ -105,14 +105,20 @@ def _lines(run: Run, files: list[LandingFile]) -> DataFrame:
     return lines.join(F.broadcast(table), on="path", how="inner").drop("path")
 
 
-def _parsed(run: Run, lines: DataFrame, files: Iterable[LandingFile]) -> Iterable[DataFrame]:
+def _parsed(run: Run, lines: DataFrame, files: Iterable[LandingFile]) -> list[DataFrame]:
     """Parse the lines of each feed; files whose columns stand in another order are read by their own header."""
     groups: dict[tuple[str, str, tuple[str, ...]], list[str]] = {}
     for file in files:
         groups.setdefault((file.source, file.feed, file.header), []).append(file.file_id)
-    for (source, feed, header), file_ids in groups.items():
-        mine = lines.where(F.col("file_id").isin(file_ids))
-        yield parse_lines(mine, run.config.sources[source].feeds[feed], header=header)
+    return in_parallel(
+        partial(
+            parse_lines,
+            lines.where(F.col("file_id").isin(file_ids)),
+            run.config.sources[source].feeds[feed],
+            header=header,
+        )
+        for (source, feed, header), file_ids in groups.items()
+    )
 
 
 def _marked(run: Run, records: DataFrame) -> DataFrame:

@@ -4,7 +4,7 @@ from typing import Any
 
 from identity.contracts import contract_of, purpose_table
 from identity.run import Run
-from identity.stages.gates import check_gold_facts, check_tables
+from identity.stages.gates import check_tables, gold_facts
 from identity.stages.profile import gold_contracts
 
 
@@ -17,12 +17,11 @@ def publish(run: Run) -> None:
     with run.stage("publish") as stage:
         tables, contracts = run.tables, gold_contracts(run)
         staged = {name: (tables.from_staging(contract), contract) for name, contract in contracts.items()}
-        counts = check_tables(run, "gold", staged)
         purposes = {purpose_table(name): name for name in run.config.profile_purposes}
-        frames = {name: frame for name, (frame, _) in staged.items()}
-        check_gold_facts(
-            run, frames, purposes, tables.read("consent.effective"), tables.read("silver.sale_line")
+        facts = gold_facts(
+            staged, purposes, tables.read("consent.effective"), tables.read("silver.sale_line")
         )
+        counts = check_tables(run, "gold", staged, facts)
         tables.commit(contracts.values())
         versions = [tables.version(name) for name in contracts]
         number = 1 + max((row["publication_no"] for row in tables.rows("ops.publication")), default=0)

@@ -16,7 +16,7 @@ from identity.resolve.identifiers import shared_identifier_edges
 from identity.resolve.model import load_model
 from identity.resolve.scoring import comparable_records, score
 from identity.run import Run
-from identity.stages.gates import check_id_facts, check_tables
+from identity.stages.gates import check_tables, id_facts
 from identity.standardise.identifiers import hash_key, value_hash
 from identity.tables import Contracted, in_parallel
 
@@ -70,9 +70,9 @@ def resolve(run: Run) -> None:
             ]
         )
         staged = ids | permissions
-        stage.counts.update(check_tables(run, "id", staged))
         members, kept, crosswalk = (staged[f"id.{n}"][0] for n in ("golden_member", "edge", "crosswalk"))
-        check_id_facts(run, members, kept, crosswalk, persons)
+        facts = id_facts(members, kept, crosswalk, persons)
+        stage.counts.update(check_tables(run, "id", staged, facts))
         ledger = contract_of("id.golden_history")
         # The ledger first: a run that dies here writes the same events again, and they are known by their id.
         tables.commit([ledger], mode="append")
