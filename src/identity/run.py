@@ -91,9 +91,12 @@ class Run:
                 "counts": stage.counts,
             }
             write_json_line(self.log_file, line)
-        said = ", ".join(f"{key} {value:,}" for key, value in stage.counts.items())
+        by_table = [n for name, n in stage.counts.items() if "." in name]
+        said = [f"{name} {n:,}" for name, n in stage.counts.items() if "." not in name]
+        said += [f"{len(by_table)} tables, {sum(by_table):,} rows"] if by_table else []
         self.console.print(
-            f"[green]✓[/] {self.on}  {name:<12} {stage.seconds:6.1f} s  [dim]{said}[/]", highlight=False
+            f"[green]✓[/] {self.on}  {name:<12} {stage.seconds:6.1f} s  [dim]{', '.join(said)}[/]",
+            highlight=False,
         )
 
 
