@@ -59,14 +59,14 @@ def _frames(run: Run) -> dict[str, DataFrame]:
     analytics = permitted(effective, "analytics")
     metrics = purchase_metrics(lines, on=run.on)
     customers = records.where("subject_kind = 'customer'").join(analytics, on="golden_id", how="left_semi")
+    # A buyer in several currencies is described by the one bought in last.
+    shown = F.struct("recency_days", "purchases", "monetary_amount", "currency")
+    newest = F.min_by(shown, F.struct("recency_days", "currency")).alias("m")
     measures = [
         complaints.groupBy("golden_id").agg(F.count("*").alias("open_complaints")),
-        # A buyer in several currencies is described by the one bought in last.
-        metrics.groupBy("golden_id").agg(
-            F.min_by(F.struct("recency_days", "purchases", "monetary_amount"), F.struct("recency_days", "currency")).alias("m")
-        ).select("golden_id", "m.*"),
+        metrics.groupBy("golden_id").agg(newest).select("golden_id", "m.*"),
         visits(views),
-    ]  # fmt: skip
+    ]
     wide = tables.staged(measured(records, measures), "measured")
     return {
         "gold.profile_core": permitted_attributes(

@@ -12,8 +12,12 @@ def street(text: Column) -> Column:
 
 
 def postal_code(text: Column) -> Column:
-    """Letters and digits only, upper case; null when nothing is left or all are zero."""
-    plain = F.upper(F.regexp_replace(text, "[^0-9A-Za-z]", ""))
+    """Letters and digits only, upper case; null when nothing is left or all are zero.
+
+    The country that may stand before it (`FI-00100`, as the CEPT recommended) is no part of it.
+    """
+    national = F.regexp_replace(text, r"^\s*[A-Za-z]{1,3}-(?=[0-9 ]+$)", "")
+    plain = F.upper(F.regexp_replace(national, "[^0-9A-Za-z]", ""))
     return F.nullif(F.regexp_replace(plain, "^0+$", ""), F.lit(""))
 
 
