@@ -17,7 +17,7 @@ from typer.exceptions import TyperException
 from identity import __version__
 from identity.config import Config
 from identity.config_reading import load_config
-from identity.errors import ConfigError, IdentityError
+from identity.errors import ConfigError, IdentityError, PlatformError
 
 app = typer.Typer(
     help="Identity resolution for a retailer: from traces to golden customer ids and consented profiles.",
@@ -49,7 +49,7 @@ def run_command(
         list[str],
         typer.Option(
             "--run-date",
-            help="Run date, yyyy-mm-dd; repeat it to make up for several days.",
+            help="Run date, yyyy-mm-dd; repeat the option for several days.",
             show_default=False,
         ),
     ],
@@ -81,9 +81,10 @@ def run_command(
         if truth is not None:
             closing["evaluation"] = _evaluate(tables, truth, None if as_json else Console())
             write_report(closing, run.report_folder, evaluation=closing["evaluation"])
-        console.print(f"report: {run.report_folder / run.id}.html", highlight=False, soft_wrap=True)
+        said = console if as_json else Console()
+        said.print(f"report: {run.report_folder / run.id}.html", highlight=False, soft_wrap=True)
     if as_json:
-        print(json.dumps(closing, sort_keys=True))
+        print(json.dumps(closing))
 
 
 @app.command()
@@ -95,7 +96,7 @@ def stage(
     warehouse: Warehouse = None,
     as_json: Json = False,
 ) -> None:
-    """Do one arrow of the line, as the jobs do: for schedulers that run them apart."""
+    """Run one stage, as the jobs do: for schedulers that run them apart."""
     day = _date(run_date)
     config = load_config(conf, landing=landing, warehouse=warehouse)
     with _session(config, needs_quality=True) as tables:
@@ -151,6 +152,14 @@ def train(
 def validate_config(conf: Conf) -> None:
     """Read the configuration and everything it names; list every fault at once. Needs no Spark."""
     config = load_config(conf)
+    if not config.landing.is_dir():
+        Console(stderr=True).print(
+            f"note: landing folder {config.landing} does not exist yet", soft_wrap=True
+        )
+    try:
+        config.secret()
+    except PlatformError as error:
+        Console(stderr=True).print(f"note: {error}", soft_wrap=True)
     Console().print(
         f"{conf}: valid; {len(config.sources)} sources, {len(config.purposes)} purposes, {len(config.namespaces)} namespaces"
     )
@@ -178,7 +187,8 @@ def exit_code_of(action: Callable[[], Any]) -> int:
     except typer.Exit as ended:
         return ended.exit_code
     except TyperException as error:
-        errors.print(f"[bold red]error[/] {error}; see `identity --help`", highlight=False, markup=True)
+        if str(error):  # it is empty when nothing was said, and the help is on the screen
+            errors.print(f"[bold red]error[/] {error}; see `identity --help`", highlight=False, markup=True)
         return ConfigError.exit_code
     except KeyboardInterrupt:
         errors.print("stopped")

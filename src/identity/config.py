@@ -174,6 +174,6 @@ class Config(Frozen):
             value = self.key.file.read_text(encoding="utf-8").strip()
         if len(value) < 16:
             raise PlatformError(
-                f"no secret key: set {self.key.environment} (16 characters or more) or key.file in the configuration"
+                f"no secret key of 16 characters or more: set {self.key.environment}, or key.file in the configuration"
             )
         return value.encode()

@@ -4,6 +4,7 @@
 (`extends: base.yaml`); mappings merge, everything else replaces. Paths are relative to the file that names them.
 """
 
+import difflib
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -11,8 +12,9 @@ from typing import Any
 
 import yaml
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
-from identity.config import ADAPTERS, CATEGORIES, Config, Namespace, SourceContract
+from identity.config import ADAPTERS, CATEGORIES, Config, Frozen, Namespace, SourceContract
 from identity.errors import ConfigError
 
 
@@ -55,12 +57,23 @@ def load_config(
     try:
         config = Config.model_validate(parts)
     except ValidationError as error:
-        faults += [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors(include_input=False)]
+        faults += [f"{'.'.join(map(str, e['loc']))}: {_told(e)}" for e in error.errors()]
         raise ConfigError(_listed(path, faults)) from None
     faults += _cross_faults(config, need_model=need_model)
     if faults:
         raise ConfigError(_listed(path, faults))
     return config
+
+
+def _told(fault: ErrorDetails) -> str:
+    """What pydantic found, in the words of whoever wrote the file; never the value."""
+    if fault["type"] == "extra_forbidden":
+        known = {name for model in Frozen.__subclasses__() for name in model.model_fields} | set(_FILES)
+        close = difflib.get_close_matches(str(fault["loc"][-1]), known, n=1)
+        return "unknown key" + (f"; did you mean {close[0]}?" if close else "")
+    if fault["type"] == "missing" or fault["input"] is None:
+        return "missing"
+    return fault["msg"]
 
 
 _FILES = ("identifiers", "purposes", "matching", "sources", "extends", "key")

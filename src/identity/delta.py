@@ -84,8 +84,12 @@ class LocalDelta:
 
     def rows(self, address: str) -> list[dict[str, Any]]:
         """All rows of a small table that is there, without Spark."""
-        table: pa.Table = deltalake.DeltaTable(address).to_pyarrow_table()
-        rows: list[dict[str, Any]] = table.to_pylist(maps_as_pydicts="strict")
+        files = sorted(deltalake.DeltaTable(address).file_uris())
+        if not files:
+            return []
+        rows: list[dict[str, Any]] = (
+            ds.dataset(files, format="parquet").to_table().to_pylist(maps_as_pydicts="strict")
+        )
         return rows
 
     def commit(self, staged: str, address: str, contract: TableContract, *, mode: Mode) -> None:

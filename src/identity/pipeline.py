@@ -62,6 +62,7 @@ def run_stages(run: Run, names: Sequence[str], *, again: bool = True) -> Summary
     prepare_warehouse(run.config.warehouse)
     with only_writer(run.config.warehouse):
         published = _published(run)
+        _warn_of_another_key(run, published)
         if not again and run.id in published and not something_to_take(run):
             return {**json.loads(published[run.id]["summary"]), "is_repeat": True}
         _require_not_before(run, published)
@@ -82,6 +83,15 @@ def _published(run: Run) -> dict[str, dict[str, Any]]:
     """The newest published row of ops.run by run id."""
     rows = [row for row in run.tables.rows("ops.run") if row["outcome"] == "published"]
     return {row["run_id"]: row for row in sorted(rows, key=lambda row: row["started_at"])}
+
+
+def _warn_of_another_key(run: Run, published: Mapping[str, Mapping[str, Any]]) -> None:
+    newest = max(published.values(), key=lambda row: row["started_at"], default=None)
+    if newest is not None and newest["key_fingerprint"] != run.key_fingerprint:
+        run.console.print(
+            "[yellow]note[/] the secret key is not the one of the last published run: "
+            "the suppression list and devices no longer meet what was hashed with that one",
+        )
 
 
 def _require_not_before(run: Run, published: Mapping[str, Mapping[str, Any]]) -> None:
@@ -117,10 +127,11 @@ def _write_registers(run: Run, summary: Summary | None, exit_code: int | None) -
                 "run_id": run.id,
                 "run_on": run.on,
                 "config_hash": run.config_hash,
+                "key_fingerprint": run.key_fingerprint,
                 "model_version": model,
                 "outcome": "failed" if exit_code else "published",
                 "exit_code": exit_code,
-                "summary": None if summary is None else json.dumps(summary, sort_keys=True),
+                "summary": None if summary is None else json.dumps(summary),
                 "started_at": run.started_at,
                 "seconds": (dt.datetime.now(dt.UTC) - run.started_at).total_seconds(),
             }

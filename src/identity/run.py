@@ -5,6 +5,8 @@ Clocks are read here and nowhere else; they say how long work took, never what i
 
 import datetime as dt
 import fcntl
+import hashlib
+import hmac
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +17,7 @@ from pathlib import Path
 from rich.console import Console
 
 from identity.config import Config
-from identity.errors import LockError
+from identity.errors import IdentityError, LockError
 from identity.quality_docs import CheckResult
 from identity.tables import Tables, write_json_line
 
@@ -61,6 +63,11 @@ class Run:
         return f"{self.on.isoformat()}-{self.config_hash[:8]}"
 
     @property
+    def key_fingerprint(self) -> str:
+        """Tells keys apart and gives none away."""
+        return hmac.new(self.key, b"identity:fingerprint", hashlib.sha256).hexdigest()[:8]
+
+    @property
     def log_file(self) -> Path:
         """One JSON line a stage."""
         return self.config.warehouse / "logs" / f"{self.id}.jsonl"
@@ -75,18 +82,21 @@ class Run:
         """Time a stage, show that it runs, and leave a line in the log when it ended."""
         stage = Stage(name, dt.datetime.now(dt.UTC))
         began = time.monotonic()
-        outcome = "failed"
+        outcome: dict[str, str] = {"outcome": "failed"}
         try:
             with self.console.status(f"{self.on}  {name} …"):
                 yield stage
-            outcome = "done"
+            outcome = {"outcome": "done"}
+        except IdentityError as error:
+            outcome |= {"error": type(error).__name__, "message": str(error)}
+            raise
         finally:
             stage.seconds = round(time.monotonic() - began, 2)
             self.stages.append(stage)
             line = {
                 "run_id": self.id,
                 "stage": name,
-                "outcome": outcome,
+                **outcome,
                 "seconds": stage.seconds,
                 "counts": stage.counts,
             }

@@ -35,12 +35,17 @@ def summarise(run: Run) -> Summary:
 def show(summary: Summary, console: Console) -> None:
     """Print a summary as tables for a person."""
     if summary.get("is_repeat"):
+        told = f"nothing was delivered since {summary['run_date']} was published; it stands as it was"
         console.print(
-            f"nothing was delivered since {summary['run_id']} was published; this is its summary",
-            highlight=False,
+            f"[green]✓[/] {told} (run {summary['run_id']}; --again does it once more)", highlight=False
         )
+        return
     console.rule(f"[bold]{summary['run_id']}")
-    _print(console, "Records by source", summary["sources"])
+    _print(
+        console,
+        "Records by source: delivered = accepted + quarantined + suppressed + barred",
+        summary["sources"],
+    )
     ids = [{"level": level, "golden ids": n} for level, n in summary["golden_ids"].items()]
     sizes = [{"records per id": size, "golden ids": n} for size, n in summary["records_per_id"].items()]
     _print(console, "Golden ids", ids)
@@ -58,7 +63,7 @@ def show(summary: Summary, console: Console) -> None:
 def _print(console: Console, title: str, rows: list[dict[str, Any]]) -> None:
     if not rows:
         return
-    table = Table(title=title, title_justify="left", title_style="bold", header_style="dim", pad_edge=False)
+    table = Table(title=title, title_justify="left", title_style="bold", header_style="dim")
     for name in rows[0]:
         is_number = isinstance(rows[0][name], int | float) or name == "records per id"
         table.add_column(name.replace("_", " "), justify="right" if is_number else "left")
@@ -70,6 +75,7 @@ def _print(console: Console, title: str, rows: list[dict[str, Any]]) -> None:
             )
         )
     console.print(table)
+    console.print()
 
 
 def _sources(run: Run) -> list[dict[str, Any]]:

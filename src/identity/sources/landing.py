@@ -81,10 +81,15 @@ def _day_files(landing: Path, day: Path, sources: Mapping[str, SourceContract]) 
         relative = path.relative_to(landing).as_posix()
         source = path.relative_to(day).parts[0]
         if source not in sources:
-            raise ContractError(f"{relative}: no source contract {source}")
+            raise ContractError(
+                f"{relative}: no source contract {source}; there are {', '.join(sorted(sources))}"
+            )
         matching = [name for name, feed in sources[source].feeds.items() if fnmatch(path.name, feed.pattern)]
         if not matching:
-            raise ContractError(f"{relative}: no feed of source {source} has a pattern for it")
+            patterns = ", ".join(feed.pattern for feed in sources[source].feeds.values())
+            raise ContractError(
+                f"{relative}: no feed of source {source} has a pattern for it; there are {patterns}"
+            )
         # `events*` and `app_events*` never overlap, but `a*` and `ab*` may: the longest pattern is the closest.
         feed = max(matching, key=lambda name: len(sources[source].feeds[name].pattern))
         size = path.stat().st_size
@@ -117,7 +122,9 @@ def _header(path: Path, relative: str, feed: Feed) -> tuple[str, ...]:
         said = [f"unknown column {', '.join(unknown)}"] if unknown else []
         said += [f"column given twice {', '.join(twice)}"] if twice else []
         said += [f"missing column {', '.join(missing)}"] if missing else []
-        raise ContractError(f"{relative}: {'; '.join(said)}")
+        raise ContractError(
+            f"{relative}: {'; '.join(said)}; mend the file, or the feed's columns in the source's contract"
+        )
     return header
 
 

@@ -162,7 +162,8 @@ def test_a_header_that_is_not_the_contracts(tmp_path: Path, header: str, message
     deliver(tmp_path, "2026-01-31/tills/lines.csv", f"{header}\n1,2026-01-31\n")
     with pytest.raises(ContractError) as error:
         found(tmp_path)
-    assert str(error.value) == f"2026-01-31/tills/lines.csv: {message}"
+    mend = "mend the file, or the feed's columns in the source's contract"
+    assert str(error.value) == f"2026-01-31/tills/lines.csv: {message}; {mend}"
     assert error.value.exit_code == 5
 
 
