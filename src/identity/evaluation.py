@@ -95,7 +95,6 @@ def show(result: dict[str, Any], console: Console) -> None:
         title_justify="left",
         title_style="bold",
         header_style="dim",
-        pad_edge=False,
     )
     for name in ("", "deterministic P", "R", "F1", "with Splink P", "R", "F1"):
         table.add_column(name, justify="left" if not name else "right")
