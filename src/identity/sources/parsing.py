@@ -163,9 +163,13 @@ def _first_fault(feed: Feed) -> str:
 
 def _unread(name: str, kind: str) -> str:
     text = f"trim(r.`{name}`)"
-    # Spark would read a time without a day as that time today.
-    dateless = f" or {text} not rlike '^[0-9]{{4}}-'" if kind == "timestamp" else ""
-    return f"(try_cast({text} as {kind}) is null{dateless})"
+    also = ""
+    if kind == "timestamp":  # Spark would read a time without a day as that time today
+        also = f" or {text} not rlike '^[0-9]{{4}}-'"
+    elif kind.startswith("decimal"):  # and round what has more decimals than the type
+        scale = kind.rstrip(")").split(",")[1].strip()
+        also = f" or {text} rlike '[.][0-9]{{{scale}}}[0-9]*[1-9]|[eE]'"
+    return f"(try_cast({text} as {kind}) is null{also})"
 
 
 def _json_type_cases(feed: Feed) -> Iterable[tuple[str, str, str | None]]:

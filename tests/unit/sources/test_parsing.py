@@ -102,6 +102,10 @@ CSV_CASES: dict[str, Fault] = {
     "1,2026-02-30,,,,": ("wrong_type", "sold_on"),  # no such day
     '1,,"12,50",,,': ("wrong_type", "amount"),
     "1,,123456789.00,,,": ("wrong_type", "amount"),  # more digits than the type holds
+    "1,,12.505,,,": ("wrong_type", "amount"),  # more decimals: it would be rounded
+    "1,,1e-3,,,": ("wrong_type", "amount"),
+    "1,,12.5000,,,": None,
+    "1,,-0.05,,,": None,
     "1,,,yesterday,,": ("wrong_type", "at"),
     "1,,,2026-01-31T25:00:00Z,,": ("wrong_type", "at"),
     "1,,,,maybe,": ("wrong_type", "is_open"),
