@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -73,22 +74,28 @@ class Run:
         return self.config.warehouse / "logs" / f"{self.id}.jsonl"
 
     @property
-    def report_folder(self) -> Path:
+    def report_file(self) -> Path:
         """A page a run, for people to look at."""
-        return self.config.warehouse / "reports"
+        return self.config.warehouse / "reports" / f"{self.id}.html"
+
+    def taken_files(self) -> list[dict[str, Any]]:
+        """The rows of ops.file that say what was taken for this run date."""
+        rows = self.tables.rows("ops.file")
+        return [row for row in rows if row["status"] == "taken" and row["taken_for"] == self.on]
 
     @contextmanager
     def stage(self, name: str) -> Iterator[Stage]:
         """Time a stage, show that it runs, and leave a line in the log when it ended."""
         stage = Stage(name, dt.datetime.now(dt.UTC))
         began = time.monotonic()
-        outcome: dict[str, str] = {"outcome": "failed"}
+        outcome: dict[str, Any] = {"outcome": "failed"}
         try:
             with self.console.status(f"{self.on}  {name} …"):
                 yield stage
             outcome = {"outcome": "done"}
         except IdentityError as error:
-            outcome |= {"error": type(error).__name__, "message": str(error)}
+            # Not what it says: that may name a column as the file does, and a file without a header begins with data.
+            outcome |= {"error": type(error).__name__, "exit_code": error.exit_code}
             raise
         finally:
             stage.seconds = round(time.monotonic() - began, 2)

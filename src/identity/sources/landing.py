@@ -11,6 +11,8 @@ from pathlib import Path
 from identity.config import Feed, SourceContract
 from identity.errors import ContractError, SourceError
 
+MEND_COLUMNS = "mend the file, or the feed's columns in the source's contract"
+
 
 @dataclass(frozen=True)
 class LandingFile:
@@ -115,6 +117,10 @@ def _header(path: Path, relative: str, feed: Feed) -> tuple[str, ...]:
     with path.open("rb") as file:
         first = file.readline().decode("utf-8-sig", errors="replace").strip("\r\n")
     header = tuple(next(csv.reader([first]), []))
+    if set(header).isdisjoint(feed.columns):
+        # Not quoted: where the header is missing this is a record.
+        wanted = ",".join(feed.columns)
+        raise ContractError(f"{relative}: its first line names no column; it should be the header {wanted}")
     unknown = [name for name in header if name not in feed.columns]
     twice = sorted({name for name in header if header.count(name) > 1})
     missing = [name for name in feed.columns if name not in header]
@@ -122,9 +128,7 @@ def _header(path: Path, relative: str, feed: Feed) -> tuple[str, ...]:
         said = [f"unknown column {', '.join(unknown)}"] if unknown else []
         said += [f"column given twice {', '.join(twice)}"] if twice else []
         said += [f"missing column {', '.join(missing)}"] if missing else []
-        raise ContractError(
-            f"{relative}: {'; '.join(said)}; mend the file, or the feed's columns in the source's contract"
-        )
+        raise ContractError(f"{relative}: {'; '.join(said)}; {MEND_COLUMNS}")
     return header
 
 

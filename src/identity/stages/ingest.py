@@ -12,7 +12,7 @@ from identity.consent.suppression import carried_identifiers, suppressed
 from identity.contracts import contract_of
 from identity.errors import ContractError
 from identity.run import Run
-from identity.sources.landing import LandingFile, batch_id, find_files, not_taken
+from identity.sources.landing import MEND_COLUMNS, LandingFile, batch_id, find_files, not_taken
 from identity.sources.parsing import masked, parse_lines
 from identity.sources.rows import union
 from identity.stages.gates import check_landing
@@ -160,7 +160,7 @@ def _count(records: DataFrame, run: Run) -> dict[str, dict[str, int]]:
             f"{row['file']}: unknown column {key[:40]}" for key in sorted(set(row["keys"]) - set(columns))
         ]
     if unknown:
-        raise ContractError("; ".join(sorted(unknown)[:5]))
+        raise ContractError(f"{'; '.join(sorted(unknown)[:5])}; {MEND_COLUMNS}")
     counts = {}
     for row in rows:
         accepted = row["delivered"] - row["quarantined"] - row["suppressed"]
@@ -196,15 +196,15 @@ def _gate(run: Run, files: list[LandingFile], counts: Mapping[str, Mapping[str, 
 def _write(run: Run, records: DataFrame, batch: str, delivering: set[str]) -> None:
     good = records.where("fault is null and not is_suppressed").withColumn("batch_id", F.lit(batch))
     bad = records.where("fault is not null").select("*", "fault.*", F.lit(batch).alias("batch_id"))
-    frames = {}
+    frames = []
     for name in sorted(delivering):
         source = run.config.sources[name]
         contract = contract_of(f"bronze.{name}")
         mine = good.where(F.col("source") == name).withColumn("contract_version", F.lit(source.version))
-        frames[contract.name] = (mine.select(*contract.columns), contract)
+        frames.append((mine.select(*contract.columns), contract))
     quarantine = contract_of("ops.quarantine")
     masked_rows = bad.withColumn("masked", masked(F.col("line"))).select(*quarantine.columns)
-    frames[quarantine.name] = (masked_rows, quarantine)
+    frames.append((masked_rows, quarantine))
     staged = run.tables.stage_all(frames)
     run.tables.commit((contract for _, contract in staged.values()), mode="append")
 
