@@ -80,9 +80,9 @@ def run_command(
                 summary.show(closing, Console())
         if truth is not None:
             closing["evaluation"] = _evaluate(tables, truth, None if as_json else Console())
-            write_report(closing, run.report_folder, evaluation=closing["evaluation"])
+            write_report(closing, run.report_file, evaluation=closing["evaluation"])
         said = console if as_json else Console()
-        said.print(f"report: {run.report_folder / run.id}.html", highlight=False, soft_wrap=True)
+        said.print(f"report: {run.report_file}", highlight=False, soft_wrap=True)
     if as_json:
         print(json.dumps(closing))
 

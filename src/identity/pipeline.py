@@ -71,7 +71,8 @@ def run_stages(run: Run, names: Sequence[str], *, again: bool = True) -> Summary
                 STAGES[name](run)
             if "publish" in names:
                 closing["summary"] = summarise(run)
-                write_report(closing["summary"], run.report_folder)
+        if "summary" in closing:
+            write_report(closing["summary"], run.report_file)
         done = {
             "run_id": run.id,
             "stages": [{"stage": s.name, "seconds": s.seconds, **s.counts} for s in run.stages],

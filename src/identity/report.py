@@ -18,12 +18,12 @@ _GOOD, _NEUTRAL, _WARNING, _BAD = "#009E73", "#56B4E9", "#E69F00", "#D55E00"
 Rows = Sequence[Mapping[str, Any]]
 
 
-def write_report(summary: Summary, folder: Path, *, evaluation: Mapping[str, Any] | None = None) -> Path:
-    """Write `<folder>/<run id>.html`.
+def write_report(summary: Summary, path: Path, *, evaluation: Mapping[str, Any] | None = None) -> None:
+    """Write the page.
 
     Args:
         summary: What `summary.summarise` returned.
-        folder: Where reports lie; made if it is not there.
+        path: The page; its folder is made if it is not there.
         evaluation: Scores against a truth, where there is one.
     """
     # Imported here: a run without a report (one arrow of the line) does not wait for them.
@@ -39,10 +39,8 @@ def write_report(summary: Summary, folder: Path, *, evaluation: Mapping[str, Any
     page = pages.get_template("report.html.j2").render(
         summary=summary, tiles=_tiles(summary), figures=figures, gates=summary["gates"]
     )
-    path = folder / f"{summary['run_id']}.html"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(page, encoding="utf-8")
-    return path
 
 
 def _tiles(summary: Summary) -> list[tuple[str, str]]:

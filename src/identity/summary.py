@@ -82,10 +82,9 @@ def _sources(run: Run) -> list[dict[str, Any]]:
     """Delivered = accepted + quarantined + suppressed + barred, by source, of the files taken for this run date."""
     barred = {key.removeprefix("barred "): n for key, n in _counts(run).items() if key.startswith("barred ")}
     sums: dict[str, Counter[str]] = {}
-    for row in run.tables.rows("ops.file"):
-        if row["status"] == "taken" and row["taken_for"] == run.on:
-            counted = {name: row[name] for name in ("delivered", "accepted", "quarantined", "suppressed")}
-            sums.setdefault(row["source"], Counter()).update(counted)
+    for row in run.taken_files():
+        counted = {name: row[name] for name in ("delivered", "accepted", "quarantined", "suppressed")}
+        sums.setdefault(row["source"], Counter()).update(counted)
     return [
         {
             "source": source,

@@ -76,17 +76,13 @@ class Tables:
         df.write.mode("overwrite").parquet(address)
         return read_parquet(self.spark, [address], df.schema)
 
-    def stage(self, df: DataFrame, contract: TableContract) -> DataFrame:
+    def stage(self, df: DataFrame, contract: TableContract) -> Contracted:
         """Write a frame to staging in its contract's shape, to be checked and committed; reads it back."""
-        return self.staged(conform(df, contract), contract.name)
+        return self.staged(conform(df, contract), contract.name), contract
 
-    def stage_all(self, frames: Mapping[str, Contracted]) -> dict[str, Contracted]:
-        """Stage frames side by side, by table; reads them back."""
-        staged = in_parallel(partial(self.stage, frame, contract) for frame, contract in frames.values())
-        return {
-            name: (frame, contract)
-            for frame, (name, (_, contract)) in zip(staged, frames.items(), strict=True)
-        }
+    def stage_all(self, frames: Iterable[Contracted]) -> dict[str, Contracted]:
+        """Stage frames side by side; reads them back, by table."""
+        return by_table(in_parallel(partial(self.stage, *frame) for frame in frames))
 
     def from_staging(self, contract: TableContract) -> DataFrame:
         """Read a staged frame."""
@@ -107,6 +103,11 @@ class Tables:
 
     def _address(self, name: str) -> str:
         return str(self.root.joinpath(*name.split(".")))
+
+
+def by_table(frames: Iterable[Contracted]) -> dict[str, Contracted]:
+    """Frames by the tables they are to become."""
+    return {contract.name: (frame, contract) for frame, contract in frames}
 
 
 def in_parallel(tasks: Iterable[Callable[[], Any]]) -> list[Any]:

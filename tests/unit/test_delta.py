@@ -111,7 +111,7 @@ def test_a_register_of_nothing_new_is_not_committed(spark: SparkSession, address
     assert delta.read(address).count() == 0
 
 
-def test_a_local_master_is_served_without_spark_jobs(spark: SparkSession, tmp_path: Path):
+def test_a_local_master_gets_the_engine_for_one_machine(spark: SparkSession, tmp_path: Path):
     assert isinstance(delta_of(spark), LocalDelta)
     tables = Tables(spark, tmp_path)
     assert tables.rows("ops.file") == []

@@ -57,7 +57,9 @@ class Page(HTMLParser):
 
 
 def page(folder: Path, **more: Any) -> tuple[str, Page]:
-    html = write_report(SUMMARY, folder / "reports", **more).read_text(encoding="utf-8")
+    path = folder / "reports" / "run.html"
+    write_report(SUMMARY, path, **more)
+    html = path.read_text(encoding="utf-8")
     return html, Page(html)
 
 

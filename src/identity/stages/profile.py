@@ -29,7 +29,7 @@ def profile(run: Run) -> None:
     with run.stage("profile") as stage:
         frames = _frames(run)
         contracts = gold_contracts(run)
-        run.tables.stage_all({name: (frame, contracts[name]) for name, frame in frames.items()})
+        run.tables.stage_all((frame, contracts[name]) for name, frame in frames.items())
         stage.counts["tables"] = len(frames)
 
 

@@ -18,7 +18,7 @@ from identity.resolve.scoring import comparable_records, score
 from identity.run import Run
 from identity.stages.gates import check_tables, id_facts
 from identity.standardise.identifiers import hash_key, value_hash
-from identity.tables import Contracted, in_parallel
+from identity.tables import Contracted, by_table, in_parallel
 
 _KEY = ["source", "source_key"]
 
@@ -92,7 +92,7 @@ def _staged_ids(
         "id.device_owner": _device_owner(owners, today.members),
         "id.edge": edges,
     }
-    return run.tables.stage_all({name: (frame, contract_of(name)) for name, frame in frames.items()})
+    return run.tables.stage_all((frame, contract_of(name)) for name, frame in frames.items())
 
 
 def _staged_permissions(
@@ -114,7 +114,7 @@ def _staged_permissions(
         namespaces=config.namespaces,
         on=run.on,
     )
-    return run.tables.stage_all({"consent.effective": (decided, contract_of("consent.effective"))})
+    return by_table([run.tables.stage(decided, contract_of("consent.effective"))])
 
 
 def _device_views(run: Run) -> DataFrame:
