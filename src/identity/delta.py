@@ -23,6 +23,8 @@ from identity.contracts import TableContract, conform
 
 Mode = Literal["overwrite", "append"]
 
+# What is smaller is checked quicker in this process than by Spark jobs (docs/adr/0003).
+_AT_HAND_BYTES = 4 * 2**20
 # Joining and grouping what lies in one partition needs no exchange, which costs more than it gains below this size.
 _ONE_PARTITION_BYTES = 16 * 2**20
 
@@ -38,6 +40,9 @@ class Delta(Protocol):
 
     def rows(self, address: str) -> list[dict[str, Any]]:
         """All rows of a small table that is there."""
+
+    def at_hand(self, staged: str) -> pa.Table | None:
+        """Staged rows in this process; None when they are many, or lie where only executors see them."""
 
     def commit(self, staged: str, address: str, contract: TableContract, *, mode: Mode) -> None:
         """Commit staged Parquet in the contract's shape; the table is created when it is not there."""
@@ -61,8 +66,7 @@ def delta_of(spark: SparkSession) -> Delta:
 def read_parquet(spark: SparkSession, files: list[str], schema: StructType) -> DataFrame:
     """Read Parquet files of a known schema, small ones into a single partition."""
     frame = spark.read.schema(schema).parquet(*files)
-    size = sum(path.stat().st_size for file in files for path in _data_files(Path(file)))
-    return frame.coalesce(1) if size <= _ONE_PARTITION_BYTES else frame
+    return frame.coalesce(1) if _bytes_of(files) <= _ONE_PARTITION_BYTES else frame
 
 
 @dataclass(frozen=True)
@@ -91,6 +95,12 @@ class LocalDelta:
             ds.dataset(files, format="parquet").to_table().to_pylist(maps_as_pydicts="strict")
         )
         return rows
+
+    def at_hand(self, staged: str) -> pa.Table | None:
+        """Staged rows in this process; None when they are many."""
+        if _bytes_of([staged]) > _AT_HAND_BYTES:
+            return None
+        return ds.dataset(staged, format="parquet").to_table()
 
     def commit(self, staged: str, address: str, contract: TableContract, *, mode: Mode) -> None:
         """Commit staged Parquet in the contract's shape; no rows to append are no commit."""
@@ -144,6 +154,10 @@ class ClusterDelta:
         """All rows of a small table that is there."""
         return [row.asDict() for row in self.read(address).collect()]
 
+    def at_hand(self, staged: str) -> pa.Table | None:  # noqa: ARG002 - the signature is the protocol's
+        """None: staged rows lie where executors see them."""
+        return None
+
     def commit(self, staged: str, address: str, contract: TableContract, *, mode: Mode) -> None:
         """Commit staged Parquet in the contract's shape."""
         self._write(self.spark.read.schema(contract.spark_schema).parquet(staged), address, contract, mode)
@@ -180,5 +194,9 @@ def _properties(contract: TableContract) -> dict[str, str]:
     }
 
 
-def _data_files(path: Path) -> Iterable[Path]:
-    return path.glob("*.parquet") if path.is_dir() else (path,)
+def _bytes_of(files: Iterable[str]) -> int:
+    """What Parquet files, or folders of them, weigh."""
+    paths = (
+        path for file in map(Path, files) for path in (file.glob("*.parquet") if file.is_dir() else (file,))
+    )
+    return sum(path.stat().st_size for path in paths)

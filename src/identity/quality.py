@@ -8,7 +8,6 @@ counts, column names and what the contract itself says; `docs/adr/0003-quality-g
 import logging
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -16,6 +15,7 @@ from types import SimpleNamespace
 from typing import Any, ClassVar, Final
 
 import pandas as pd
+import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -34,9 +34,6 @@ from identity.quality_docs import (
 # all others do, SUMMARY as it comes and COMPLETE with `exclude_unexpected_values` among them.
 _HOLDS: Final = "BOOLEAN_ONLY"
 _COUNTS: Final = {"result_format": "SUMMARY", "partial_unexpected_count": 0}
-
-# One table's planning in Python overlaps another's job in the JVM. On 2 cores the third thread gains nothing.
-_THREADS: Final = 3
 
 
 @dataclass(frozen=True)
@@ -58,22 +55,34 @@ def suite_of(contract: TableContract) -> Any:
     return _gx().suite(contract.name, expectations_of(contract))
 
 
-def check_gate(*, gate: Gate, frames: Mapping[str, tuple[DataFrame, TableContract]]) -> list[CheckResult]:
-    """Check every frame against its contract, several at a time.
+def check_table(*, gate: Gate, rows: DataFrame | pa.Table, contract: TableContract) -> list[CheckResult]:
+    """Check a table against its contract: one pass to see what holds, another, if need be, to count what does not.
 
     A frame is read by two Spark jobs, however many expectations it has: its keys, then its cells; again only to
-    count what failed. Nothing is persisted here, so a frame dearer to compute than to read should come so.
+    count what failed. Nothing is persisted here, so a frame dearer to compute than to read should come so. Rows that
+    are in this process already are checked here, without Spark.
 
     Args:
-        gate: The gate the tables stand at.
-        frames: Frame and contract by table name.
+        gate: The gate the table stands at.
+        rows: The table.
+        contract: What it promises.
 
     Returns:
-        The result of every expectation, in the order of tables and contracts.
+        The result of every expectation, in the order of the contract.
     """
-    with ThreadPoolExecutor(_THREADS) as pool:
-        tables = [pool.submit(_check, gate, name, df, contract) for name, (df, contract) in frames.items()]
-    return [result for table in tables for result in table.result()]
+    data = rows.to_pandas() if isinstance(rows, pa.Table) else rows
+    # A missing column fails its table by itself; asking for its cells would make Spark fail everything else.
+    expectations = [e for e in expectations_of(contract) if e.needs <= set(data.columns)]
+    outcomes = _validate(data, expectations, result_format=_HOLDS)
+    # The key's expectation has counted the rows; None when there was no telling.
+    count = next((outcome.checked for outcome in outcomes if outcome.checked is not None), None)
+    outcomes = [_Outcome(True, count, 0) if outcome.success else outcome for outcome in outcomes]
+    failed = [i for i, outcome in enumerate(outcomes) if outcome.unexpected is None]
+    counts = _validate(data, [expectations[i] for i in failed], result_format=_COUNTS)
+    for i, counted in zip(failed, counts, strict=True):
+        checked = count if counted.unexpected is not None else None
+        outcomes[i] = _Outcome(False, checked, counted.unexpected)
+    return _results(gate, contract.name, expectations, outcomes)
 
 
 def check_landing(*, register: Iterable[Mapping[str, Any]]) -> list[CheckResult]:
@@ -153,21 +162,6 @@ def write_docs(*, results: Iterable[CheckResult], folder: Path, title: str) -> P
     return write_site(results, render=_gx().render, folder=folder, title=title)
 
 
-def _check(gate: Gate, table: str, df: DataFrame, contract: TableContract) -> list[CheckResult]:
-    """Check a table: one pass to see what holds, another, if need be, to count what does not."""
-    # A missing column fails its table by itself; asking for its cells would make Spark fail everything else.
-    expectations = [e for e in expectations_of(contract) if e.needs <= set(df.columns)]
-    outcomes = _validate(df, expectations, result_format=_HOLDS)
-    # The key's expectation has counted the rows; None when there was no telling.
-    rows = next((outcome.checked for outcome in outcomes if outcome.checked is not None), None)
-    outcomes = [_Outcome(True, rows, 0) if outcome.success else outcome for outcome in outcomes]
-    failed = [i for i, outcome in enumerate(outcomes) if outcome.unexpected is None]
-    counts = _validate(df, [expectations[i] for i in failed], result_format=_COUNTS)
-    for i, count in zip(failed, counts, strict=True):
-        outcomes[i] = _Outcome(False, rows if count.unexpected is not None else None, count.unexpected)
-    return _results(gate, table, expectations, outcomes)
-
-
 def _validate(data: Any, expectations: Sequence[Expectation], *, result_format: Any) -> list[_Outcome]:
     """Ask Great Expectations; what it could not evaluate has failed, and has no counts."""
     if not expectations:
@@ -212,10 +206,11 @@ def _open() -> SimpleNamespace:
     from great_expectations.core.metric_domain_types import MetricDomainTypes
     from great_expectations.core.metric_function_types import MetricPartialFunctionTypes
     from great_expectations.data_context.types import base
+    from great_expectations.execution_engine.pandas_execution_engine import PandasExecutionEngine
     from great_expectations.execution_engine.sparkdf_execution_engine import SparkDFExecutionEngine
     from great_expectations.expectations.expectation import BatchExpectation
     from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
-    from great_expectations.expectations.metrics.metric_provider import metric_partial
+    from great_expectations.expectations.metrics.metric_provider import metric_partial, metric_value
     from great_expectations.expectations.metrics.table_metric_provider import TableMetricProvider
     from great_expectations.render.renderer.page_renderer import ValidationResultsPageRenderer
     from great_expectations.render.view.view import DefaultJinjaSectionView
@@ -234,6 +229,11 @@ def _open() -> SimpleNamespace:
         def _spark(cls, metric_domain_kwargs: Any, metric_value_kwargs: Any, **_: Any) -> Any:  # noqa: N805
             # A struct is never null, so a key with an empty part counts as a key.
             return F.count_distinct(F.struct(*metric_value_kwargs["column_list"])), metric_domain_kwargs, {}
+
+        @metric_value(engine=PandasExecutionEngine)
+        def _pandas(cls, execution_engine: Any, metric_domain_kwargs: Any, **asked: Any) -> int:  # noqa: N805
+            data, *_ = execution_engine.get_compute_domain(metric_domain_kwargs, MetricDomainTypes.TABLE)
+            return int((~data.duplicated(asked["metric_value_kwargs"]["column_list"])).sum())
 
     class ExpectKeyToBeUnique(BatchExpectation):
         """No key comes twice. The stock expectations sort the table by a window, in a job of their own."""

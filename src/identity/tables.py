@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -80,9 +81,13 @@ class Tables:
         """Write a frame to staging in its contract's shape, to be checked and committed; reads it back."""
         return self.staged(conform(df, contract), contract.name), contract
 
-    def stage_all(self, frames: Iterable[Contracted]) -> dict[str, Contracted]:
-        """Stage frames side by side; reads them back, by table."""
-        return by_table(in_parallel(partial(self.stage, *frame) for frame in frames))
+    def stage_all(self, frames: Iterable[Contracted]) -> list[Contracted]:
+        """Stage frames side by side; reads them back."""
+        return in_parallel(partial(self.stage, *frame) for frame in frames)
+
+    def at_hand(self, contract: TableContract) -> pa.Table | None:
+        """A staged table's rows in this process, where they are few; None where they are Spark's to read."""
+        return self.delta.at_hand(self._address(f"staging.{contract.name}"))
 
     def from_staging(self, contract: TableContract) -> DataFrame:
         """Read a staged frame."""

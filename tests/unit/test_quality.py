@@ -1,24 +1,21 @@
 """The gates: suites follow contracts, each expectation fails when it should, and no value ever gets out."""
 
 import datetime as dt
-import importlib
 import logging
 import re
-import statistics
 import tempfile
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from benchmarks.quality_gate import gated_contracts, made_up
 from identity import quality
 from identity.contracts import TableContract, all_contracts, contract_of
 from identity.errors import QualityGateError
-from identity.quality import check_facts, check_gate, check_landing, raise_if_failed, suite_of, write_docs
+from identity.quality import check_facts, check_landing, check_table, raise_if_failed, suite_of, write_docs
 from identity.quality_docs import CheckResult
 
 NULL = "expect_column_values_to_not_be_null"
@@ -74,8 +71,15 @@ def changed(row: int, **cells: object) -> list[tuple[object, ...]]:
     return [tuple(r) for r in rows]
 
 
+def by_spark(df: DataFrame, contract: TableContract = CONTRACT) -> list[CheckResult]:
+    return check_table(gate="silver", rows=df, contract=contract)
+
+
 def checked(df: DataFrame, contract: TableContract = CONTRACT) -> list[CheckResult]:
-    return check_gate(gate="silver", frames={contract.name: (df, contract)})
+    """Checked by Spark; in this process it must come to the same."""
+    results = by_spark(df, contract)
+    assert check_table(gate="silver", rows=df.toArrow(), contract=contract) == results
+    return results
 
 
 def failures(results: Sequence[CheckResult]) -> list[tuple[str, str, int | None, int | None]]:
@@ -161,21 +165,24 @@ def test_surplus_and_reordered_columns_fail(spark: SparkSession) -> None:
     assert failures(checked(good.select(*reversed(good.columns)))) == [(COLUMNS, "table", 6, 3)]
 
 
+def test_keys_with_empty_parts_count_as_keys(spark: SparkSession) -> None:
+    results = checked(frame(spark, [*changed(0, card=None), *changed(0, card=None)[:1]]))
+    assert failures(results) == [(KEY, "source, card", 1, 4), (NULL, "card", 2, 4)]
+
+
+@pytest.mark.parametrize("contract", gated_contracts(), ids=lambda contract: contract.name)
+def test_both_engines_read_every_type_there_is(spark: SparkSession, contract: TableContract) -> None:
+    good = made_up(spark, contract, rows=20)
+    assert failures(checked(good, contract)) == []
+    doubled = good.unionByName(good.limit(1))
+    assert failures(checked(doubled, contract)) == [(KEY, ", ".join(contract.key), 1, 21)]
+
+
 def test_a_key_of_one_column(spark: SparkSession) -> None:
     contract = contract_of("silver.loyalty_account")
     rows = [("1", "gold", None), ("1", "basic", None)]
     results = checked(spark.createDataFrame(rows, contract.ddl), contract)
     assert failures(results) == [(KEY, "account_no", 1, 2)]
-
-
-def test_many_tables_come_back_in_order_and_do_not_mix(spark: SparkSession) -> None:
-    frames = {f"silver.t{n}": (frame(spark, GOOD * n), CONTRACT) for n in range(1, 9)}
-    results = check_gate(gate="silver", frames=frames)
-    assert list(dict.fromkeys(result.table for result in results)) == list(frames)
-    keys = {
-        result.table: (result.unexpected, result.checked) for result in results if result.expectation == KEY
-    }
-    assert keys == {f"silver.t{n}": (3 * n - 3, 3 * n) for n in range(1, 9)}
 
 
 def test_a_table_is_read_twice_and_again_only_to_count_failures(spark: SparkSession) -> None:
@@ -190,7 +197,7 @@ def test_a_table_is_read_twice_and_again_only_to_count_failures(spark: SparkSess
                 yield row
 
         lines = spark.sparkContext.parallelize(rows, 1).mapPartitions(count)
-        checked(spark.createDataFrame(lines, CONTRACT.ddl))
+        by_spark(spark.createDataFrame(lines, CONTRACT.ddl))
         return seen.value / len(rows)
 
     assert reads(GOOD) == 2
@@ -203,7 +210,7 @@ def test_what_spark_cannot_evaluate_fails_without_counts_and_without_its_message
     caplog.set_level(logging.DEBUG)
     caplog.set_level(logging.INFO, logger="py4j")  # the wire between Python and the JVM, rows and all
     broken = frame(spark, GOOD).withColumn("score", F.col("holder").cast("double"))
-    results = checked(broken)
+    results = by_spark(broken)
     failed = failures(results)
     assert (BETWEEN, "score", None, None) in failed
     with pytest.raises(QualityGateError, match="could not be evaluated") as caught:
@@ -351,97 +358,3 @@ def test_checking_leaves_no_file_behind(
     checked(frame(spark, changed(0, kind="x")))
     check_landing(register=[a_file()])
     assert list(tmp_path.iterdir()) == []
-
-
-def made_up(spark: SparkSession, contract: TableContract, *, rows: int) -> DataFrame:
-    """Rows that keep the contract."""
-    i = F.col("id")
-    cells = []
-    for name, column in contract.columns.items():
-        if column.values:
-            cell = F.element_at(F.lit(list(column.values)), (i % len(column.values) + 1).cast("int"))
-        elif column.type in {"int", "bigint", "double"} and name not in contract.key:
-            low, high = column.min or 0, 1000 if column.max is None else column.max
-            cell = low + i % int(high - low + 1)
-        elif column.type == "date":
-            cell = F.date_add(F.lit("2026-01-01").cast("date"), i.cast("int"))
-        elif column.type == "timestamp":
-            cell = F.timestamp_seconds(i)
-        elif column.type in {"boolean", "array<string>"} or column.type.startswith("map"):
-            cell = {"b": i % 2 == 0, "a": F.array(i.cast("string"))}.get(
-                column.type[0], F.create_map(F.lit("k"), i)
-            )
-        elif column.type.startswith("array"):
-            cell = F.array()
-        else:
-            cell = i
-        cells.append(cell.cast(column.type).alias(name))
-    return spark.range(rows).select(*cells)
-
-
-@pytest.mark.long
-def test_seconds_per_table(spark: SparkSession, tmp_path: Path) -> None:
-    """What docs/adr/0003-quality-gates.md says: our way against the documented one, in turns."""
-    contracts = [
-        c for c in all_contracts() if c.layer not in {"ops", "bronze"} and not c.name.endswith("__purpose")
-    ]
-    frames = {}
-    for contract in contracts:
-        made_up(spark, contract, rows=5000).write.parquet(str(tmp_path / contract.name))
-        frames[contract.name] = (
-            spark.read.schema(contract.spark_schema).parquet(str(tmp_path / contract.name)),
-            contract,
-        )
-
-    def documented() -> None:
-        for number, (df, contract) in enumerate(frames.values()):
-            kept = df.coalesce(1).persist()
-            kept.count()
-            assert as_documented(kept, contract, name=f"{time.monotonic()}{number}").success
-            kept.unpersist()
-
-    def ours() -> None:
-        assert failures(check_gate(gate="silver", frames=frames)) == []
-
-    seconds: dict[str, list[float]] = {"documented": [], "ours": []}
-    for _ in range(6):
-        for name, way in (("documented", documented), ("ours", ours)):
-            began = time.monotonic()
-            way()
-            seconds[name].append((time.monotonic() - began) / len(frames))
-    results = check_gate(gate="silver", frames=frames)
-    began = time.monotonic()
-    write_docs(results=results, folder=tmp_path / "docs", title="run")
-    docs = time.monotonic() - began
-    print(
-        f"\n{len(frames)} tables, {len(results)} expectations, docs {docs:.2f} s; seconds a table by round:"
-    )
-    for name, found in seconds.items():
-        print(
-            f"{name:>10}",
-            *(f"{s:.2f}" for s in found),
-            f"median of the warm {statistics.median(found[1:]):.2f}",
-        )
-    assert statistics.median(seconds["ours"][1:]) < statistics.median(seconds["documented"][1:])
-
-
-def as_documented(df: DataFrame, contract: TableContract, *, name: str) -> Any:
-    """A suite of stock expectations, run by a validation definition, sequentially, in one context."""
-    gx: Any = importlib.import_module("great_expectations")
-    gxe: Any = importlib.import_module("great_expectations.expectations")
-    context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = {"globally": False, "metric_calculations": False}
-    suite = suite_of(contract)
-    stock = [e for e in suite.expectations if e.expectation_type != KEY]
-    key = list(contract.key)
-    unique = (
-        gxe.ExpectCompoundColumnsToBeUnique(column_list=key)
-        if key[1:]
-        else gxe.ExpectColumnValuesToBeUnique(column=key[0])
-    )
-    asked = context.suites.add(gx.ExpectationSuite(name=name, expectations=[unique, *stock]))
-    source = context.data_sources.add_spark("frames", persist=False)
-    whole = source.add_dataframe_asset(name).add_batch_definition_whole_dataframe("whole")
-    definition = gx.ValidationDefinition(name=name, data=whole, suite=asked)
-    form = {"result_format": "SUMMARY", "partial_unexpected_count": 0}
-    return definition.run(batch_parameters={"dataframe": df}, result_format=form)

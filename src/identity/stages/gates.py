@@ -1,17 +1,22 @@
 """The gates of a run: every result is kept for `ops.dq_result` and the Data Docs, and a failure stops the run."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
-from typing import Any
+from typing import Any, Final, Self
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from identity import quality
+from identity.contracts import TableContract
 from identity.quality_docs import CheckResult, Gate
 from identity.run import Run
 from identity.sources.rows import union
-from identity.tables import Contracted, in_parallel
+from identity.tables import Contracted, by_table, in_parallel
+
+# One table's planning in Python overlaps another's job in the JVM. On 2 cores the third thread gains nothing.
+_THREADS: Final = 3
 
 
 def check_landing(run: Run, register: Iterable[Mapping[str, Any]]) -> None:
@@ -19,24 +24,53 @@ def check_landing(run: Run, register: Iterable[Mapping[str, Any]]) -> None:
     _settle(run, "landing", quality.check_landing(register=register))
 
 
-def check_tables(
-    run: Run, gate: Gate, frames: Mapping[str, Contracted], facts: Mapping[str, DataFrame] | None = None
-) -> dict[str, int]:
-    """Every table against its contract, and facts about several of them; returns each table's rows.
+class TableGate:
+    """A gate that checks each staged table beside the making of the others.
 
-    Args:
-        run: The run, which keeps the results.
-        gate: The gate.
-        frames: Frame and contract by table.
-        facts: By name, frames that must have no row.
-
-    Raises:
-        QualityGateError: A contract is broken, or a fact does not hold.
+    To be used in a `with` statement; nothing may be committed before `settle`.
     """
-    of_tables = partial(quality.check_gate, gate=gate, frames=frames)
-    results, counts = in_parallel([of_tables, partial(_counts, facts or {})])
-    _settle(run, gate, results + quality.check_facts(gate=gate, facts=counts))
-    return {result.table: result.checked for result in results if result.checked is not None}
+
+    def __init__(self, run: Run, gate: Gate) -> None:
+        self._run, self._gate = run, gate
+        self._pool = ThreadPoolExecutor(_THREADS)
+        self._checks: dict[str, Future[list[CheckResult]]] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+    def stage(self, frame: DataFrame, contract: TableContract) -> Contracted:
+        """Stage a frame as its contract's table; it is checked while the caller goes on."""
+        return self.check(self._run.tables.stage(frame, contract))
+
+    def stage_all(self, frames: Iterable[Contracted]) -> dict[str, Contracted]:
+        """Stage frames side by side, by table."""
+        return by_table(in_parallel(partial(self.stage, *frame) for frame in frames))
+
+    def check(self, staged: Contracted) -> Contracted:
+        """Check a table that is staged already."""
+        self._checks[staged[1].name] = self._pool.submit(self._results, *staged)
+        return staged
+
+    def settle(self, facts: Mapping[str, DataFrame] | None = None) -> dict[str, int]:
+        """Wait for every table, and count facts about several of them; returns each table's rows.
+
+        Args:
+            facts: By name, frames that must have no row.
+
+        Raises:
+            QualityGateError: A contract is broken, or a fact does not hold.
+        """
+        counts = _counts(facts or {})
+        results = [result for _, check in sorted(self._checks.items()) for result in check.result()]
+        _settle(self._run, self._gate, results + quality.check_facts(gate=self._gate, facts=counts))
+        return {result.table: result.checked for result in results if result.checked is not None}
+
+    def _results(self, frame: DataFrame, contract: TableContract) -> list[CheckResult]:
+        rows = self._run.tables.at_hand(contract)
+        return quality.check_table(gate=self._gate, rows=frame if rows is None else rows, contract=contract)
 
 
 def id_facts(

@@ -205,8 +205,8 @@ def _write(run: Run, records: DataFrame, batch: str, delivering: set[str]) -> No
     quarantine = contract_of("ops.quarantine")
     masked_rows = bad.withColumn("masked", masked(F.col("line"))).select(*quarantine.columns)
     frames.append((masked_rows, quarantine))
-    staged = run.tables.stage_all(frames)
-    run.tables.commit((contract for _, contract in staged.values()), mode="append")
+    run.tables.stage_all(frames)
+    run.tables.commit((contract for _, contract in frames), mode="append")
 
 
 def _remove(run: Run, file_ids: list[str]) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 from identity.contracts import contract_of, purpose_table
 from identity.run import Run
-from identity.stages.gates import check_tables, gold_facts
+from identity.stages.gates import TableGate, gold_facts
 from identity.stages.profile import gold_contracts
 
 
@@ -21,7 +21,10 @@ def publish(run: Run) -> None:
         facts = gold_facts(
             staged, purposes, tables.read("consent.effective"), tables.read("silver.sale_line")
         )
-        counts = check_tables(run, "gold", staged, facts)
+        with TableGate(run, "gold") as gate:
+            for table in staged.values():
+                gate.check(table)
+            counts = gate.settle(facts)
         tables.commit(contracts.values())
         versions = [tables.version(name) for name in contracts]
         number = 1 + max((row["publication_no"] for row in tables.rows("ops.publication")), default=0)

@@ -16,7 +16,7 @@ from identity.resolve.identifiers import shared_identifier_edges
 from identity.resolve.model import load_model
 from identity.resolve.scoring import comparable_records, score
 from identity.run import Run
-from identity.stages.gates import check_tables, id_facts
+from identity.stages.gates import TableGate, id_facts
 from identity.standardise.identifiers import hash_key, value_hash
 from identity.tables import Contracted, by_table, in_parallel
 
@@ -63,16 +63,16 @@ def resolve(run: Run) -> None:
         found = {"members": today.members, "merged": today.merged, "minted": today.minted}
         today = golden_id.Inheritance(*in_parallel([partial(tables.staged, f, n) for n, f in found.items()]))
         # What is replaced is read by what replaces it: everything is staged before anything is written.
-        ids, permissions = in_parallel(
-            [
-                partial(_staged_ids, run, edges, today, before, owners),
-                partial(_staged_permissions, run, today, carried, persons, events),
-            ]
-        )
-        staged = ids | permissions
-        members, kept, crosswalk = (staged[f"id.{n}"][0] for n in ("golden_member", "edge", "crosswalk"))
-        facts = id_facts(members, kept, crosswalk, persons)
-        stage.counts.update(check_tables(run, "id", staged, facts))
+        with TableGate(run, "id") as gate:
+            ids, permissions = in_parallel(
+                [
+                    partial(_staged_ids, run, gate, edges, today, before, owners),
+                    partial(_staged_permissions, run, gate, today, carried, persons, events),
+                ]
+            )
+            staged = ids | permissions
+            members, kept, crosswalk = (staged[f"id.{n}"][0] for n in ("golden_member", "edge", "crosswalk"))
+            stage.counts.update(gate.settle(id_facts(members, kept, crosswalk, persons)))
         ledger = contract_of("id.golden_history")
         # The ledger first: a run that dies here writes the same events again, and they are known by their id.
         tables.commit([ledger], mode="append")
@@ -80,7 +80,12 @@ def resolve(run: Run) -> None:
 
 
 def _staged_ids(
-    run: Run, edges: DataFrame, today: golden_id.Inheritance, before: DataFrame, owners: DataFrame
+    run: Run,
+    gate: TableGate,
+    edges: DataFrame,
+    today: golden_id.Inheritance,
+    before: DataFrame,
+    owners: DataFrame,
 ) -> dict[str, Contracted]:
     """The id tables as they will be, and the events to add to the ledger."""
     is_open = before.where("valid_to_on is null")
@@ -92,11 +97,12 @@ def _staged_ids(
         "id.device_owner": _device_owner(owners, today.members),
         "id.edge": edges,
     }
-    return run.tables.stage_all((frame, contract_of(name)) for name, frame in frames.items())
+    return gate.stage_all((frame, contract_of(name)) for name, frame in frames.items())
 
 
 def _staged_permissions(
     run: Run,
+    gate: TableGate,
     today: golden_id.Inheritance,
     carried: DataFrame,
     persons: DataFrame,
@@ -114,7 +120,7 @@ def _staged_permissions(
         namespaces=config.namespaces,
         on=run.on,
     )
-    return by_table([run.tables.stage(decided, contract_of("consent.effective"))])
+    return by_table([gate.stage(decided, contract_of("consent.effective"))])
 
 
 def _device_views(run: Run) -> DataFrame:

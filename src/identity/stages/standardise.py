@@ -12,11 +12,11 @@ from identity.run import Run
 from identity.sources import crm, loyalty, survey, tills, web
 from identity.sources.parsing import typed
 from identity.sources.rows import union
-from identity.stages.gates import check_tables
+from identity.stages.gates import TableGate
 from identity.standardise import records
 from identity.standardise.contacts import email_or_hash
 from identity.standardise.identifiers import hash_key, value_hash
-from identity.tables import Contracted, by_table, in_parallel
+from identity.tables import Contracted, in_parallel
 
 
 def standardise(run: Run) -> None:
@@ -30,13 +30,13 @@ def standardise(run: Run) -> None:
     """
     with run.stage("standardise") as stage:
         raw = _rows({name: _feeds(run, name) for name in run.config.sources})
-        # Three lines of work that need nothing from each other.
-        people, others = partial(_people, run, raw), partial(_others, run, raw)
-        permitted = partial(_permissions_and_views, run, raw, stage.counts)
-        parts = in_parallel([people, permitted, others])
-        staged = by_table(contracted for part in parts for contracted in part)
-        stage.counts.update(check_tables(run, "silver", staged))
-        run.tables.commit(contract for _, contract in staged.values())
+        with TableGate(run, "silver") as gate:
+            # Three lines of work that need nothing from each other.
+            people, others = partial(_people, run, gate, raw), partial(_others, run, gate, raw)
+            permitted = partial(_permissions_and_views, run, gate, raw, stage.counts)
+            staged = in_parallel([people, permitted, others])
+            stage.counts.update(gate.settle())
+        run.tables.commit(contract for part in staged for _, contract in part)
 
 
 def _feeds(run: Run, source: str) -> dict[str, DataFrame]:
@@ -71,23 +71,23 @@ def _rows(feeds: Mapping[str, Mapping[str, DataFrame]]) -> dict[str, list[DataFr
     return by_shape
 
 
-def _people(run: Run, raw: Mapping[str, list[DataFrame]]) -> list[Contracted]:
+def _people(run: Run, gate: TableGate, raw: Mapping[str, list[DataFrame]]) -> list[Contracted]:
     """Who there is: identifiers, and persons with the contacts among them."""
     # Phones are read in Python, so the identifiers are asked twice: staged, they are worked out once.
     carried = run.tables.staged(union(raw["identifier"]), "carried")
     known = records.identifiers(carried, namespaces=run.config.namespaces, key=hash_key(run.key))
-    identifiers = _stage(run, "identifier", known)
+    identifiers = _stage(gate, "identifier", known)
     persons = records.person_records(union(raw["person"]), identifiers[0], on=run.on)
-    return [identifiers, _stage(run, "person_record", persons)]
+    return [identifiers, _stage(gate, "person_record", persons)]
 
 
 def _permissions_and_views(
-    run: Run, raw: Mapping[str, list[DataFrame]], counts: dict[str, int]
+    run: Run, gate: TableGate, raw: Mapping[str, list[DataFrame]], counts: dict[str, int]
 ) -> list[Contracted]:
     """What was permitted, and what may be kept of the web for it; counts what may not."""
     config, key = run.config, hash_key(run.key)
     said = run.tables.staged(union(raw["consent"]), "said")
-    consents = _stage(run, "consent_event", records.consent_events(said, sources=config.sources, key=key))
+    consents = _stage(gate, "consent_event", records.consent_events(said, sources=config.sources, key=key))
     marked = collectable(
         union(raw["web_view"]),
         consents[0],
@@ -102,26 +102,26 @@ def _permissions_and_views(
     counts.update(_barred(run, marked))
     kept = marked.where("is_collectable").drop("is_collectable")
     views = _stage(
-        run, "web_view", records.web_views(kept, gap_minutes=config.matching.session_gap_minutes, key=key)
+        gate, "web_view", records.web_views(kept, gap_minutes=config.matching.session_gap_minutes, key=key)
     )
-    return [consents, views, _stage(run, "web_session", records.web_sessions(views[0]))]
+    return [consents, views, _stage(gate, "web_session", records.web_sessions(views[0]))]
 
 
-def _others(run: Run, raw: Mapping[str, list[DataFrame]]) -> list[Contracted]:
+def _others(run: Run, gate: TableGate, raw: Mapping[str, list[DataFrame]]) -> list[Contracted]:
     """Sales, the loyalty programme's accounts, interactions, and what the company says of itself."""
     email = email_or_hash(F.col("e_receipt_email"))
     lines = union(raw["sale_line"]).withColumn("email", email)
     lines = lines.withColumn("email_hmac", value_hash(F.lit("email"), F.col("email"), key=hash_key(run.key)))
     as_they_are = ("till_total", "loyalty_account", "loyalty_card", "interaction", "product", "store")
     return [
-        _stage(run, "sale_line", lines.drop("e_receipt_email", "email")),
-        *(_stage(run, name, union(raw[name])) for name in as_they_are),
+        _stage(gate, "sale_line", lines.drop("e_receipt_email", "email")),
+        *(_stage(gate, name, union(raw[name])) for name in as_they_are),
     ]
 
 
-def _stage(run: Run, name: str, frame: DataFrame) -> Contracted:
+def _stage(gate: TableGate, name: str, frame: DataFrame) -> Contracted:
     """Stage a silver table."""
-    return run.tables.stage(frame, contract_of(f"silver.{name}"))
+    return gate.stage(frame, contract_of(f"silver.{name}"))
 
 
 def _barred(run: Run, views: DataFrame) -> dict[str, int]:
