@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import partial
 from typing import Any, Final, Self
 
 from pyspark.sql import DataFrame
@@ -13,7 +12,7 @@ from identity.contracts import TableContract
 from identity.quality_docs import CheckResult, Gate
 from identity.run import Run
 from identity.sources.rows import union
-from identity.tables import Contracted, by_table, in_parallel
+from identity.tables import Contracted
 
 # One table's planning in Python overlaps another's job in the JVM. On 2 cores the third thread gains nothing.
 _THREADS: Final = 3
@@ -44,10 +43,6 @@ class TableGate:
     def stage(self, frame: DataFrame, contract: TableContract) -> Contracted:
         """Stage a frame as its contract's table; it is checked while the caller goes on."""
         return self.check(self._run.tables.stage(frame, contract))
-
-    def stage_all(self, frames: Iterable[Contracted]) -> dict[str, Contracted]:
-        """Stage frames side by side, by table."""
-        return by_table(in_parallel(partial(self.stage, *frame) for frame in frames))
 
     def check(self, staged: Contracted) -> Contracted:
         """Check a table that is staged already."""
