@@ -15,6 +15,7 @@ from rich.console import Console
 from typer.exceptions import TyperException
 
 from identity import __version__
+from identity.cli_link import link_command
 from identity.config import Config
 from identity.config_reading import load_config
 from identity.errors import ConfigError, IdentityError, PlatformError
@@ -163,6 +164,9 @@ def validate_config(conf: Conf) -> None:
     Console().print(
         f"{conf}: valid; {len(config.sources)} sources, {len(config.purposes)} purposes, {len(config.namespaces)} namespaces"
     )
+
+
+app.command("link")(link_command)
 
 
 @app.command()

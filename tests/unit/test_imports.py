@@ -8,11 +8,11 @@ import pytest
 ROOT = Path(__file__).parents[2]
 SRC = ROOT / "src/identity"
 
-ROOMS = ("sources", "standardise", "resolve", "consent", "profile", "publish")
+ROOMS = ("sources", "standardise", "resolve", "consent", "profile", "publish", "linkage")
 # At the bottom: they know nothing of ours but each other.
 BASE = {"identity.contracts", "identity.config", "identity.errors"}
 # At the top: they know tables, sessions and gates, and hand frames to the rooms.
-TOP = ("stages", "pipeline", "report", "cli", "summary", "run", "jobs")
+TOP = ("stages", "pipeline", "report", "cli", "cli_link", "link", "summary", "run", "jobs")
 SHELL = {"identity.tables", "identity.session", "identity.quality"}
 # What a room may know of another.
 EXCEPTIONS = {
@@ -25,8 +25,8 @@ EXCEPTIONS = {
 # Vendors that one place alone may know.
 VENDORS = {
     "great_expectations": ("identity.quality",),
-    "splink": ("identity.resolve",),
-    "duckdb": ("identity.resolve",),
+    "splink": ("identity.resolve", "identity.linkage"),
+    "duckdb": ("identity.resolve", "identity.linkage"),
     "delta": ("identity.delta", "identity.session"),
     "deltalake": ("identity.delta",),
     "identity.delta": ("identity.tables",),

@@ -1,0 +1,214 @@
+"""`identity link`: any table of persons in, golden ids out. No Spark, no configuration, no labels."""
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from identity.errors import ConfigError, SourceError
+from identity.linkage.engine import Linked, link_records
+from identity.linkage.fields import standardise
+from identity.linkage.files import read_tables, write_all
+from identity.linkage.model import Model, model_text, read_model
+from identity.linkage.scores import score_clusters, score_edges
+from identity.linkage.types import Guess, check_types, guess_types
+
+# Columns that name a record, where nobody says which.
+_ID_COLUMNS: Final = ("record_id", "id", "unique_id", "rec_id", "row_id")
+# Types by which alone nobody can be told from anybody.
+_SAY_LITTLE: Final = frozenset({"source", "ignore", "sex", "category", "noisy_category", "age", "as_of"})
+
+
+@dataclass(frozen=True)
+class LinkRequest:
+    """What is to be linked, and what is known of it.
+
+    Attributes:
+        files: CSV or Parquet; together one table.
+        id_column: Column that names each record; None for one of the usual names, else the number of the row.
+        source_column: Column that says where a record is from.
+        types: Semantic type by column, as far as they are known.
+        model: A model to score with, instead of one learnt from the table.
+        truth: A file with `record_id`, `entity_id`; it scores and does nothing else.
+    """
+
+    files: Sequence[Path]
+    id_column: str | None = None
+    source_column: str | None = None
+    types: Mapping[str, str] = field(default_factory=dict)
+    model: Path | None = None
+    truth: Path | None = None
+
+
+@dataclass(frozen=True)
+class LinkResult:
+    """What `link` found.
+
+    Attributes:
+        types: Type of each column, and what told it.
+        golden_ids: `record_id`, `golden_id`, and `source` where there is one; a row a record, by `record_id`.
+        edges: `record_id_l`, `record_id_r`, `match_weight`, `match_probability`, `is_used`; a row a compared pair.
+        model: The model, as the text of its file.
+        summary: The figures, as `--json` prints them.
+    """
+
+    types: Mapping[str, Guess]
+    golden_ids: pd.DataFrame
+    edges: pd.DataFrame
+    model: str
+    summary: dict[str, Any]
+
+    def write(self, out: Path) -> None:
+        """Write `golden_ids.parquet`, `edges.parquet` and `model.json`, or nothing.
+
+        Raises:
+            PlatformError: The folder cannot be written.
+        """
+        tables = {"golden_ids.parquet": self.golden_ids, "edges.parquet": self.edges}
+        write_all(out, tables, {"model.json": self.model})
+
+
+def link(request: LinkRequest, *, tell: Callable[[str], None] = lambda _: None) -> LinkResult:
+    """Link the records of a table.
+
+    Args:
+        request: What to link.
+        tell: Called with what is being done.
+
+    Raises:
+        SourceError: A file cannot be read, or a record id comes twice or is empty.
+        ConfigError: A column or type is unknown, or no column says anything of a person.
+        ModelError: The model file does not fit.
+    """
+    began = time.monotonic()
+    tell("read")
+    table = read_tables(request.files)
+    ids = _record_ids(table, request.id_column)
+    # In the order of ids, so that the order of rows and files changes nothing.
+    order = np.lexsort((ids.to_numpy(str),))
+    records, ids = table.iloc[order].reset_index(drop=True), ids.iloc[order].reset_index(drop=True)
+    truth = None if request.truth is None else _truth(request.truth, ids)
+    types = _types(records.drop(columns=ids.name, errors="ignore"), request)
+    kinds = {column: guess.kind for column, guess in types.items()}
+    model = None if request.model is None else _model(request.model, records, kinds)
+    linked = link_records(records, kinds, model=model, tell=tell)
+    golden = _golden_ids(records, ids, kinds, linked)
+    summary: dict[str, Any] = {
+        "records": len(records),
+        "golden_ids": int(golden["golden_id"].nunique()),
+        "seconds": 0.0,
+        "types": {column: kind for column, kind in kinds.items() if kind != "ignore"},
+    }
+    if truth is not None:
+        tell("score")
+        summary |= _scores(linked, truth)
+    summary["seconds"] = round(time.monotonic() - began, 2)
+    model_file = model_text(linked.model, kinds, records=len(records), fingerprint=_fingerprint(ids))
+    return LinkResult(types, golden, _edges(linked, ids), model_file, summary)
+
+
+def _record_ids(table: pd.DataFrame, column: str | None) -> pd.Series:
+    if column is not None and column not in table.columns:
+        raise ConfigError(f"--id: no column {column}; there are {', '.join(table.columns)}")
+    by_name = {name.lower(): name for name in reversed(list(table.columns))}
+    found = column or next((by_name[name] for name in _ID_COLUMNS if name in by_name), None)
+    if found is None:
+        return pd.Series([f"{row:010d}" for row in range(1, len(table) + 1)], dtype=object, name="")
+    ids = table[found]
+    if ids.isna().any():
+        raise SourceError(f"column {found}: {int(ids.isna().sum())} records have no id")
+    if ids.duplicated().any():
+        twice = int(ids.duplicated(keep=False).sum())
+        raise SourceError(
+            f"column {found}: {twice} records share an id with another; name the right column with --id"
+        )
+    return ids.astype(str)
+
+
+def _types(records: pd.DataFrame, request: LinkRequest) -> dict[str, Guess]:
+    given = dict(request.types)
+    if request.source_column is not None:
+        given[request.source_column] = "source"
+    faults = check_types(given, list(records.columns))
+    if faults:
+        raise ConfigError("; ".join(faults))
+    types = guess_types(records, given)
+    if {guess.kind for guess in types.values()} <= _SAY_LITTLE:
+        raise ConfigError(
+            f"no column of {', '.join(records.columns)} is known to say who somebody is; "
+            "say what they are with --map COLUMN=TYPE"
+        )
+    return types
+
+
+def _model(path: Path, records: pd.DataFrame, kinds: Mapping[str, str]) -> Model:
+    return read_model(path, standardise(records, kinds).columns)
+
+
+def _truth(path: Path, ids: pd.Series) -> npt.NDArray[np.int64]:
+    """Entity of each record, as a number."""
+    table = read_tables([path])
+    if not {"record_id", "entity_id"} <= set(table.columns):
+        raise SourceError(f"{path}: expected the columns record_id, entity_id")
+    entity = ids.map(table.drop_duplicates("record_id").set_index("record_id")["entity_id"])
+    if entity.isna().any():
+        raise SourceError(f"{path}: {int(entity.isna().sum())} of {len(ids)} records are not in it")
+    return pd.factorize(entity)[0].astype(np.int64)
+
+
+def _golden_ids(
+    records: pd.DataFrame, ids: pd.Series, kinds: Mapping[str, str], linked: Linked
+) -> pd.DataFrame:
+    """A golden id is made of its first record's: the same records in one group are the same id in every run."""
+    firsts = {
+        label: hashlib.sha256(f"identity:link:{ids.iloc[label]}".encode()).hexdigest()[:32]
+        for label in np.unique(linked.labels).tolist()
+    }
+    golden = pd.DataFrame(
+        {"record_id": ids.to_numpy(object), "golden_id": [firsts[x] for x in linked.labels.tolist()]}
+    )
+    source = next((column for column, kind in kinds.items() if kind == "source"), None)
+    return golden if source is None else golden.assign(source=records[source].to_numpy(object))
+
+
+def _edges(linked: Linked, ids: pd.Series) -> pd.DataFrame:
+    names, pairs = ids.to_numpy(object), linked.candidates
+    edges = pd.DataFrame(
+        {
+            "record_id_l": names[pairs.left],
+            "record_id_r": names[pairs.right],
+            "match_weight": linked.weights.round(4),
+            "match_probability": (1 / (1 + np.exp2(-linked.weights))).round(6),
+            "is_used": linked.labels[pairs.left] == linked.labels[pairs.right],
+        }
+    )
+    return edges[edges["match_weight"] >= _WORTH_KEEPING].reset_index(drop=True)
+
+
+# Bits below which a pair is no edge worth keeping: a probability of a thousandth.
+_WORTH_KEEPING: Final = -10.0
+
+
+def _scores(linked: Linked, entity: npt.NDArray[np.int64]) -> dict[str, Any]:
+    copied = np.flatnonzero(linked.copies != np.arange(len(linked.copies)))
+    left = np.concatenate([linked.candidates.left, linked.copies[copied]])
+    right = np.concatenate([linked.candidates.right, copied])
+    used = np.concatenate([linked.weights >= 0, np.ones(len(copied), dtype=bool)])
+    edges = score_edges(left, right, used, entity)
+    return {
+        "edges": {"pairwise": edges["pairwise"]},
+        "clusters": score_clusters(linked.labels, entity),
+        "blocking_recall": edges["blocking_recall"],
+    }
+
+
+def _fingerprint(ids: pd.Series) -> str:
+    """Says whether it was the same table, and nothing of it."""
+    return hashlib.sha256(json.dumps(ids.tolist()).encode()).hexdigest()[:16]

@@ -1,0 +1,238 @@
+"""What agreement is worth: Splink's model of matches against chance, and a third class between them, the household.
+
+Weights are in bits: log2 of how much likelier a pair is one person than two strangers (Fellegi and Sunter 1969).
+Learnt without labels: chance from random pairs, matches by Splink's expectation maximisation and then by some rounds
+over all candidate pairs, in which members of one household, who share family name and address and nothing else, have
+a class of their own.
+"""
+
+import copy
+import json
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from identity.errors import ModelError
+from identity.linkage.comparisons import is_shared
+from identity.linkage.pairs import Levels, Pairs, numbered
+
+Bits = npt.NDArray[np.float64]
+
+FORMAT: Final = "identity-link-1"
+ROUNDS: Final = 8
+LARGEST_PRIOR: Final = 0.3
+_LEAST_M: Final = 0.002
+_LIMIT: Final = 60.0  # bits beyond which nothing is more certain
+
+
+@dataclass(frozen=True)
+class Household:
+    """The class of pairs that live or work together.
+
+    Attributes:
+        prior: Share of all pairs.
+        probabilities: By comparison of what a household shares, the probability of each level.
+    """
+
+    prior: float
+    probabilities: dict[str, list[float]]
+
+
+@dataclass(frozen=True)
+class Model:
+    """A trained model.
+
+    Attributes:
+        splink: Splink's settings, with m and u probabilities.
+        household: None where the table has no addresses to tell households by.
+    """
+
+    splink: dict[str, Any]
+    household: Household | None = None
+
+    @property
+    def comparisons(self) -> list[dict[str, Any]]:
+        """The comparisons, in order."""
+        found: list[dict[str, Any]] = self.splink["comparisons"]
+        return found
+
+    @property
+    def prior(self) -> float:
+        """Share of all pairs that are matches."""
+        return float(self.splink["probability_two_random_records_match"])
+
+    @property
+    def is_shared(self) -> npt.NDArray[np.bool_]:
+        """Which comparisons a household shares."""
+        return np.array([is_shared(c["output_column_name"]) for c in self.comparisons])
+
+    def bits(self, pairs: Pairs) -> npt.NDArray[np.float32]:
+        """Pairs by comparisons: what each comparison speaks for a match, rarity included; 0 where one is missing."""
+        tables = [
+            _table([np.log2(v["m_probability"] / v["u_probability"]) for v in numbered(c)])
+            for c in self.comparisons
+        ]
+        return _looked_up(tables, pairs)
+
+    def household_bits(self, pairs: Pairs) -> npt.NDArray[np.float32]:
+        """Pairs by comparisons: what each speaks for a household; 0 for comparisons it does not share."""
+        if self.household is None:
+            return np.zeros(pairs.levels.shape, dtype=np.float32)
+        tables = []
+        for comparison in self.comparisons:
+            chances = self.household.probabilities.get(comparison["output_column_name"])
+            levels = numbered(comparison)
+            tables.append(
+                None if chances is None
+                else _table([np.log2(h / level["u_probability"]) for h, level in zip(chances, levels, strict=True)])
+            )  # fmt: skip
+        return _looked_up(tables, pairs)
+
+    def weights(self, pairs: Pairs) -> Bits:
+        """Posterior log2 odds of each pair being one person, against strangers and members of a household."""
+        match, household = self._odds(pairs)
+        return match - np.logaddexp2(0.0, household)
+
+    def _odds(self, pairs: Pairs) -> tuple[Bits, Bits]:
+        """Log2 odds against strangers: of a match, and of a household."""
+        match = log_odds(self.prior) + self.bits(pairs).sum(axis=1, dtype=np.float64)
+        if self.household is None:
+            return np.clip(match, -_LIMIT, _LIMIT), np.full(len(pairs), -_LIMIT)
+        household = np.log2(self.household.prior) + self.household_bits(pairs).sum(axis=1, dtype=np.float64)
+        return np.clip(match, -_LIMIT, _LIMIT), np.clip(household, -_LIMIT, _LIMIT)
+
+    def learn(self, pairs: Pairs, *, records: int, with_household: bool) -> "Model":
+        """Expectation maximisation over all candidate pairs; every other pair of the table counts as strangers.
+
+        Args:
+            pairs: The candidates.
+            records: How many records the table has.
+            with_household: Whether households can be told.
+        """
+        if not len(pairs):
+            return self
+        model = self._with_household() if with_household and self.is_shared.sum() > 1 else self
+        everything = records * (records - 1) / 2
+        for _ in range(ROUNDS):
+            match, household = model._odds(pairs)
+            either = np.logaddexp2(np.logaddexp2(match, household), 0.0)
+            is_match = np.exp2(match - either)
+            splink = copy.deepcopy(model.splink)
+            splink["probability_two_random_records_match"] = float(
+                np.clip(is_match.sum() / everything, 1e-9, LARGEST_PRIOR)
+            )
+            is_household = np.exp2(household - either)
+            probabilities = {}
+            for place, comparison in enumerate(splink["comparisons"]):
+                levels = numbered(comparison)
+                for level, m in zip(
+                    levels, _shares(pairs.levels[:, place], is_match, len(levels)), strict=True
+                ):
+                    level["m_probability"] = m
+                if model.household and comparison["output_column_name"] in model.household.probabilities:
+                    shares = _shares(pairs.levels[:, place], is_household, len(levels))
+                    probabilities[comparison["output_column_name"]] = shares
+            prior = float(np.clip(is_household.sum() / everything, 1e-10, LARGEST_PRIOR))
+            model = replace(
+                model, splink=splink, household=model.household and Household(prior, probabilities)
+            )
+        return model
+
+    def _with_household(self) -> "Model":
+        probabilities = {
+            comparison["output_column_name"]: [level["m_probability"] for level in numbered(comparison)]
+            for comparison in self.comparisons
+            if is_shared(comparison["output_column_name"])
+        }
+        return replace(self, household=Household(self.prior / 2, probabilities))
+
+
+def log_odds(probability: float) -> float:
+    """A probability in bits."""
+    return float(np.log2(probability / (1 - probability)))
+
+
+def smoothed(comparisons: Sequence[dict[str, Any]]) -> None:
+    """Bound what a level that training hardly saw can say."""
+    for comparison in comparisons:
+        levels = numbered(comparison)
+        chance = np.array([_trained(level, "u_probability", 1e-6) for level in levels])
+        match = np.array([_trained(level, "m_probability", 0.02) for level in levels])
+        chance = np.maximum(chance, 2e-7)
+        match = np.maximum(match / match.sum(), 2 * _LEAST_M)
+        for level, u, m in zip(levels, chance / chance.sum(), match / match.sum(), strict=True):
+            level["u_probability"], level["m_probability"] = float(u), float(m)
+
+
+def columns_of(comparison: Mapping[str, Any]) -> set[str]:
+    """The fields a comparison reads; copies of fields (`_x`) aside."""
+    text = " ".join(level["sql_condition"] for level in comparison["comparison_levels"])
+    return {name.removesuffix("_x") for name in re.findall(r"\b(\w+)_[lr]\b", text)}
+
+
+def _trained(level: dict[str, Any], name: str, otherwise: float) -> float:
+    value = level.get(name)
+    return value if isinstance(value, float) else otherwise
+
+
+def _shares(levels: Levels, belongs: Bits, count: int) -> list[float]:
+    """How the pairs of a class spread over levels, smoothed so that no level is ruled out."""
+    there = levels >= 0
+    counts = np.bincount(levels[there], weights=belongs[there], minlength=count)
+    more = max(1.0, 0.002 * counts.sum())
+    shares = np.maximum((counts + 2 * more / count) / (counts.sum() + 2 * more), _LEAST_M)
+    return [float(share) for share in shares / shares.sum()]
+
+
+def _table(bits: Sequence[float]) -> npt.NDArray[np.float32]:
+    """Bits by level; level -1, the last place, is 0."""
+    return np.array([*bits, 0.0], dtype=np.float32)
+
+
+def _looked_up(tables: Sequence[npt.NDArray[np.float32] | None], pairs: Pairs) -> npt.NDArray[np.float32]:
+    found = np.zeros(pairs.levels.shape, dtype=np.float32)
+    for place, table in enumerate(tables):
+        if table is not None:
+            found[:, place] = table[pairs.levels[:, place]] + pairs.rarity[:, place]
+    return found
+
+
+def model_text(model: Model, types: Mapping[str, str], *, records: int, fingerprint: str) -> str:
+    """A model as the text of its file, the same text for the same model; it holds no value of any record."""
+    household = model.household and {
+        "prior": model.household.prior,
+        "probabilities": model.household.probabilities,
+    }
+    told = {
+        "format": FORMAT, "types": dict(types), "training": {"records": records, "fingerprint": fingerprint},
+        "splink": model.splink, "household": household,
+    }  # fmt: skip
+    return json.dumps(told, indent=1, sort_keys=True) + "\n"
+
+
+def read_model(path: Path, fields: Collection[str]) -> Model:
+    """Read a model file for a table that has these fields.
+
+    Raises:
+        ModelError: It is not there, of another format, or compares what the table does not have.
+    """
+    try:
+        told = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise ModelError(f"{path}: no model file; `identity link` writes one as model.json") from None
+    if not isinstance(told, dict) or told.get("format") != FORMAT:
+        raise ModelError(f"{path}: not a model of format {FORMAT}; learn anew, without --model")
+    household = told["household"] and Household(
+        told["household"]["prior"], told["household"]["probabilities"]
+    )
+    model = Model(told["splink"], household)
+    wanted = {name for comparison in model.comparisons for name in columns_of(comparison)}
+    missing = sorted(wanted - set(fields))
+    if missing:
+        raise ModelError(f"{path}: the model compares {', '.join(missing)}, which the table does not have")
+    return model

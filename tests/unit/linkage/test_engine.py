@@ -1,0 +1,232 @@
+"""Pairs, weights and clusters against Splink and against naive ways to the same."""
+
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pandas as pd
+import pytest
+from splink import DuckDBAPI, Linker
+
+from identity.linkage import blocking, clustering
+from identity.linkage.blocking import block, key_expressions
+from identity.linkage.clustering import components, link
+from identity.linkage.engine import link_records, load_fields
+from identity.linkage.fields import standardise
+from identity.linkage.model import Household, Model, log_odds, model_text, read_model
+from identity.linkage.pairs import Pairs, compare, numbered
+from identity.linkage.training import train
+
+Town = tuple[pd.DataFrame, list[int]]
+
+
+@pytest.fixture(scope="module")
+def trained(
+    town: Town, types: dict[str, str]
+) -> tuple[duckdb.DuckDBPyConnection, pd.DataFrame, Model, Pairs]:
+    fields = standardise(town[0], types)
+    connection = duckdb.connect(":memory:")
+    load_fields(connection, fields)
+    block(connection, set(fields.columns))
+    model = train(connection, set(fields.columns))
+    return connection, fields, model, compare(connection, "blocked", model.comparisons)
+
+
+def test_pairs_are_those_that_share_a_small_block(
+    monkeypatch: pytest.MonkeyPatch, town: Town, types: dict[str, str]
+):
+    monkeypatch.setattr(blocking, "LARGEST_BLOCK", 6)
+    fields = standardise(town[0], types)
+    with duckdb.connect(":memory:") as connection:
+        load_fields(connection, fields)
+        block(connection, set(fields.columns))
+        found = connection.execute("select join_key_l, join_key_r from blocked").fetchall()
+        expected = set()
+        for sql in key_expressions(set(fields.columns)):
+            keys = connection.execute(f"select unique_id, {sql} as k from fields").df().dropna()
+            for _, block_ in keys.groupby("k"):
+                if len(block_) <= 6:
+                    expected |= set(combinations(sorted(block_["unique_id"].tolist()), 2))
+    assert len(found) == len(set(found))
+    assert set(found) == expected
+
+
+def test_the_dearest_keys_are_left_out(monkeypatch: pytest.MonkeyPatch, town: Town, types: dict[str, str]):
+    fields = standardise(town[0], types)
+
+    def pairs(budget: int) -> int:
+        monkeypatch.setattr(blocking, "PAIRS_PER_RECORD", budget)
+        with duckdb.connect(":memory:") as connection:
+            load_fields(connection, fields)
+            block(connection, set(fields.columns))
+            return int(connection.execute("select count(*) from blocked").fetchall()[0][0])
+
+    assert 0 == pairs(0) < pairs(1) < pairs(100)
+
+
+def test_weights_are_splinks(trained: tuple[duckdb.DuckDBPyConnection, pd.DataFrame, Model, Pairs]):
+    connection, _, model, pairs = trained
+    api = DuckDBAPI(connection=connection)
+    linker = Linker(api.register(connection.table("fields")), model.splink, log_level=50)
+    linker.table_management.register_blocked_pairs_for_predict(api.register(connection.table("blocked")))
+    by_splink = linker.inference.predict(threshold_match_weight=-100).as_pandas_dataframe()
+    by_splink = by_splink.sort_values(["unique_id_l", "unique_id_r"], ignore_index=True)
+    assert by_splink["unique_id_l"].tolist() == pairs.left.tolist()
+    for place, comparison in enumerate(model.comparisons):
+        assert (
+            by_splink[f"gamma_{comparison['output_column_name']}"].tolist() == pairs.levels[:, place].tolist()
+        )
+    np.testing.assert_allclose(model.weights(pairs), by_splink["match_weight"], atol=1e-4)
+
+
+def test_learning_is_bayes_rule_pair_by_pair(
+    trained: tuple[duckdb.DuckDBPyConnection, pd.DataFrame, Model, Pairs],
+):
+    """One round of expectation maximisation, written out."""
+    *_, model, pairs = trained
+    model = Model(
+        model.splink,
+        Household(0.001, {"family": _uniform(model, "family"), "place": _uniform(model, "place")}),
+    )
+    few = pairs.where(np.arange(len(pairs)) < 40)
+    weights = model.weights(few)
+    for row in range(len(few)):
+        match, household = model.prior / (1 - model.prior), 0.001
+        for place, comparison in enumerate(model.comparisons):
+            level, rarity = int(few.levels[row, place]), 2.0 ** float(few.rarity[row, place])
+            if level < 0:
+                continue
+            told = numbered(comparison)[level]
+            match *= told["m_probability"] / told["u_probability"] * rarity
+            chances = (
+                model.household.probabilities.get(comparison["output_column_name"])
+                if model.household
+                else None
+            )
+            if chances:
+                household *= chances[level] / told["u_probability"] * rarity
+        assert weights[row] == pytest.approx(np.log2(match / (1 + household)), abs=1e-3)
+
+
+def _uniform(model: Model, name: str) -> list[float]:
+    levels = next(numbered(c) for c in model.comparisons if c["output_column_name"] == name)
+    return [1 / len(levels)] * len(levels)
+
+
+def test_learning_raises_the_likelihood_of_what_was_found(
+    town: Town, trained: tuple[duckdb.DuckDBPyConnection, pd.DataFrame, Model, Pairs]
+):
+    _, fields, model, pairs = trained
+    learnt = model.learn(pairs, records=len(fields), with_household=True)
+    same = np.array(town[1])[pairs.left] == np.array(town[1])[pairs.right]
+
+    def right(weights: Any) -> float:
+        return float(((weights >= 0) == same).mean())
+
+    assert right(learnt.weights(pairs)) >= right(model.weights(pairs))
+    for comparison in learnt.comparisons:
+        assert sum(level["m_probability"] for level in numbered(comparison)) == pytest.approx(1)
+
+
+def some_model() -> Model:
+    level = {"sql_condition": "a_l = a_r", "m_probability": 0.9, "u_probability": 0.1}
+    other = {"sql_condition": "ELSE", "m_probability": 0.1, "u_probability": 0.9}
+    comparisons = [
+        {"output_column_name": name, "comparison_levels": [dict(level), dict(other)]}
+        for name in ("a", "b", "c")
+    ]
+    return Model({"comparisons": comparisons, "probability_two_random_records_match": 0.2})
+
+
+def all_pairs(size: int, seed: int) -> Pairs:
+    rng = np.random.default_rng(seed)
+    left, right = np.triu_indices(size, 1)
+    levels = rng.integers(-1, 2, size=(len(left), 3)).astype(np.int8)
+    return Pairs(left, right, levels, rng.normal(0, 1, size=levels.shape).astype(np.float32) * (levels == 1))
+
+
+def naively_linked(pairs: Pairs, model: Model, size: int, cannot: Any) -> list[int]:
+    """Merge the best two groups, scoring every two groups anew from their records each time."""
+    bits = model.bits(pairs)
+    row_of = {
+        frozenset(pair): row
+        for row, pair in enumerate(zip(pairs.left.tolist(), pairs.right.tolist(), strict=True))
+    }
+    groups = [[record] for record in range(size)]
+
+    def score(a: list[int], b: list[int]) -> float:
+        rows = [row_of[frozenset((x, y))] for x in a for y in b]
+        total = log_odds(model.prior) - (20.0 if cannot[rows].any() else 0.0)
+        for field in range(bits.shape[1]):
+            there = [float(bits[row, field]) for row in rows if pairs.levels[row, field] >= 0]
+            if there:
+                total += 0.75 * sum(there) / len(there) + 0.25 * max(there)
+        return total
+
+    while len(groups) > 1:
+        best, a, b = max((score(a, b), -i, -j) for (i, a), (j, b) in combinations(enumerate(groups), 2))
+        if best < 0:
+            break
+        groups[-a] = sorted(groups[-a] + groups[-b])
+        del groups[-b]
+    label = {record: min(group) for group in groups for record in group}
+    return [label[record] for record in range(size)]
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_linkage_is_the_naive_one(seed: int):
+    pairs, model = all_pairs(9, seed), some_model()
+    cannot = np.random.default_rng(seed).random(len(pairs)) < 0.1
+    found = link(pairs, model, np.zeros(9, dtype=np.int64), cannot=cannot)
+    assert found.tolist() == naively_linked(pairs, model, 9, cannot)
+
+
+def weighed(*edges: tuple[int, int, float]) -> tuple[Pairs, Any]:
+    left, right, weights = (np.array(column) for column in zip(*edges, strict=True))
+    shape = (len(edges), 1)
+    return Pairs(left, right, np.zeros(shape, np.int8), np.zeros(shape, np.float32)), weights.astype(float)
+
+
+def test_large_components_are_cut_where_they_are_weakest(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(clustering, "LARGEST", 3)
+    pairs, weights = weighed((0, 1, 9.0), (1, 2, 9.0), (2, 3, 0.5), (3, 4, 9.0), (5, 6, -1.0), (7, 8, -3.0))
+    assert components(pairs, weights, records=9).tolist() == [0, 0, 0, 1, 1, 2, 2, 3, 4]
+
+
+def test_a_chain_that_no_weight_cuts_is_cut_all_the_same(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(clustering, "LARGEST", 100)
+    pairs, weights = weighed(*((i, i + 1, 5.0) for i in range(9_999)))
+    sizes = np.bincount(components(pairs, weights, records=10_000))
+    assert sizes.tolist() == [100] * 100
+
+
+def test_the_town_is_found(town: Town, types: dict[str, str]):
+    records, persons = town
+    linked = link_records(records, types)
+    found = pd.crosstab(pd.Series(linked.labels), pd.Series(persons))
+    pairs = float((found.to_numpy() * (found.to_numpy() - 1) / 2).sum())
+    told = float((found.sum(axis=1) * (found.sum(axis=1) - 1) / 2).sum())
+    true = float((found.sum() * (found.sum() - 1) / 2).sum())
+    assert pairs / told > 0.98
+    assert pairs / true > 0.95
+
+
+def test_a_source_that_holds_nobody_twice_is_believed(types: dict[str, str], town: Town):
+    records, persons = town
+    place = pd.Series(persons).groupby(persons).cumcount()
+    records = records.assign(source=("s" + place.astype(str)).to_numpy())
+    linked = link_records(records, {**types, "source": "source"})
+    together = pd.DataFrame({"golden": linked.labels, "source": records["source"]})
+    assert not together.duplicated().any()
+
+
+def test_a_model_file_gives_the_same_weights(town: Town, types: dict[str, str], tmp_path: Path):
+    records, _ = town
+    first = link_records(records, types)
+    file = tmp_path / "model.json"
+    file.write_text(model_text(first.model, types, records=len(records), fingerprint="x"), encoding="utf-8")
+    again = link_records(records, types, model=read_model(file, standardise(records, types).columns))
+    assert again.labels.tolist() == first.labels.tolist()
+    np.testing.assert_allclose(again.weights, first.weights)
