@@ -16,7 +16,7 @@ READY := .make/ready
 .PHONY: help setup
 help: ## show this list
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} \
-		/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+		/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY) ## create .venv, install the pinned packages, find or install Java, fetch the Delta jars
 
@@ -31,13 +31,16 @@ $(READY): $(INSTALLED) $(addprefix src/identity/,bootstrap.py java.py session.py
 	@touch $@
 
 ##@ Use
-.PHONY: run bench clean
+.PHONY: run bench bench-accuracy clean
 run: $(READY) ## resolve both delivery days of the sample world and score the result against its truth
 	$(BIN)/identity run --conf conf/local.yaml --run-date 2026-01-31 --run-date 2026-02-01 \
 		--truth data_samples/world/truth
 
 bench: $(READY) ## time and score what benchmarks/ measures
 	$(BIN)/python -m benchmarks
+
+bench-accuracy: $(INSTALLED) ## score `identity link` on the labelled sets in IDENTITY_BENCHMARK_DATA, against plain Splink
+	$(BIN)/python -m benchmarks.accuracy
 
 clean: ## remove what runs and tools left behind; the environment stays
 	rm -rf warehouse spark-warehouse metastore_db derby.log .mypy_cache .pytest_cache .ruff_cache .hypothesis
