@@ -32,18 +32,23 @@ def link_command(
 ) -> None:
     """Link the records of any table of persons: who is one person gets one golden id. Needs no Spark and no labels."""
     from identity.link import LinkRequest, link
+    from identity.link_report import write_link_report
 
     progress = Console(stderr=True)
     request = LinkRequest(files, id_column, source, _mapped(given or []), model, truth)
     with progress.status("start …") as status:
         result = link(request, tell=lambda step: status.update(f"{step} …"))
         result.write(out)
+        status.update("report …")
+        write_link_report(result, out / "report.html", title=", ".join(file.name for file in files))
     if as_json:
         print(json.dumps(result.summary))
         return
     _show(result, Console())
     Console().print(
-        f"written to {out}: golden_ids.parquet, edges.parquet, model.json", highlight=False, soft_wrap=True
+        f"written to {out}: golden_ids.parquet, edges.parquet, model.json, report.html",
+        highlight=False,
+        soft_wrap=True,
     )
 
 

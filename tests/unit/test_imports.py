@@ -12,7 +12,19 @@ ROOMS = ("sources", "standardise", "resolve", "consent", "profile", "publish", "
 # At the bottom: they know nothing of ours but each other.
 BASE = {"identity.contracts", "identity.config", "identity.errors"}
 # At the top: they know tables, sessions and gates, and hand frames to the rooms.
-TOP = ("stages", "pipeline", "report", "cli", "cli_link", "link", "summary", "run", "jobs")
+TOP = (
+    "stages",
+    "pipeline",
+    "report",
+    "cli",
+    "cli_link",
+    "link",
+    "link_report",
+    "page",
+    "summary",
+    "run",
+    "jobs",
+)
 SHELL = {"identity.tables", "identity.session", "identity.quality"}
 # What a room may know of another.
 EXCEPTIONS = {

@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from identity.cli import main
 from identity.errors import ConfigError, IdentityError, ModelError, SourceError
 from identity.link import LinkRequest, LinkResult, link
+from identity.link_report import write_link_report
 from tests.unit.linkage.conftest import town as make_town
 
 town = make_town
@@ -52,11 +54,8 @@ def test_the_verb_writes_all_files_and_prints_the_figures(
 ):
     assert run(file, "--out", tmp_path / "out", "--truth", truth, "--json") == 0
     figures: dict[str, Any] = json.loads(capsys.readouterr().out)
-    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
-        "edges.parquet",
-        "golden_ids.parquet",
-        "model.json",
-    ]
+    written = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert written == ["edges.parquet", "golden_ids.parquet", "model.json", "report.html"]
     golden = pd.read_parquet(tmp_path / "out" / "golden_ids.parquet")
     assert list(golden.columns) == ["record_id", "golden_id"]
     assert (figures["records"], figures["golden_ids"]) == (len(golden), golden["golden_id"].nunique())
@@ -201,3 +200,21 @@ def test_an_error_leaves_no_file(file: Path, tmp_path: Path):
     assert run(tmp_path / "none.csv", "--out", tmp_path / "out") == 4
     assert run(file, "--out", file / "below") == 3
     assert not (tmp_path / "out").exists()
+
+
+def test_the_report_tells_the_figures_and_no_value_of_a_record(
+    file: Path, table: pd.DataFrame, truth: Path, tmp_path: Path
+):
+    result = link(LinkRequest([file], truth=truth))
+    write_link_report(result, tmp_path / "report.html", title="town")
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert page.count("<svg") == 4
+    assert "<script" not in page
+    assert f"<strong>{result.summary['golden_ids']:,}</strong>persons" in page
+    assert f"<strong>{result.summary['clusters']['pairwise']['f1']:.3f}</strong>F1" in page
+    sizes = result.golden_ids["golden_id"].value_counts().value_counts()
+    for size, persons in sizes.items():
+        assert f'<td>{size}</td><td class="n">{persons}</td>' in re.sub(r"\s*\n\s*", "", page)
+    values = {str(v) for column in ("first_name", "surname", "born", "email") for v in table[column].dropna()}
+    words = set(re.findall(r"[\w@.-]+", (page + result.model).lower()))
+    assert not {value for value in values if value.lower() in words}

@@ -25,6 +25,7 @@ Bits = npt.NDArray[np.float64]
 
 FORMAT: Final = "identity-link-1"
 ROUNDS: Final = 8
+LEAST_PRIOR: Final = 1e-9
 LARGEST_PRIOR: Final = 0.3
 _LEAST_M: Final = 0.002
 _LIMIT: Final = 60.0  # bits beyond which nothing is more certain
@@ -124,7 +125,7 @@ class Model:
             is_match = np.exp2(match - either)
             splink = copy.deepcopy(model.splink)
             splink["probability_two_random_records_match"] = float(
-                np.clip(is_match.sum() / everything, 1e-9, LARGEST_PRIOR)
+                np.clip(is_match.sum() / everything, LEAST_PRIOR, LARGEST_PRIOR)
             )
             is_household = np.exp2(household - either)
             probabilities = {}

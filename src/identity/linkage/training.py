@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from identity.linkage.comparisons import comparisons
-from identity.linkage.model import LARGEST_PRIOR, Model, smoothed
+from identity.linkage.model import LARGEST_PRIOR, LEAST_PRIOR, Model, smoothed
 from identity.linkage.pairs import compare_levels, numbered
 
 # Agreement that makes a match almost surely; the share of matches that it finds is a guess, which learning mends.
@@ -45,9 +45,9 @@ def train(connection: duckdb.DuckDBPyConnection, fields: Collection[str]) -> Mod
     if certain and _number(connection, "select count(*) from fields") > 1:
         linker.training.estimate_probability_two_random_records_match(certain, recall=RECALL_OF_CERTAIN)
     model = linker.misc.save_model_to_json()
-    # In a very small table the certain pairs may be all there are.
+    # In a very small table the certain pairs may be all there are, or none.
     prior = "probability_two_random_records_match"
-    model[prior] = min(model[prior], LARGEST_PRIOR)
+    model[prior] = min(max(model[prior], LEAST_PRIOR), LARGEST_PRIOR)
     _count_chance(connection, model["comparisons"])
     smoothed(model["comparisons"])
     return Model(model)

@@ -1,5 +1,6 @@
 """Pairs, weights and clusters against Splink and against naive ways to the same."""
 
+from collections.abc import Iterator
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -22,16 +23,17 @@ from identity.linkage.training import train
 Town = tuple[pd.DataFrame, list[int]]
 
 
+Trained = tuple[duckdb.DuckDBPyConnection, pd.DataFrame, Model, Pairs]
+
+
 @pytest.fixture(scope="module")
-def trained(
-    town: Town, types: dict[str, str]
-) -> tuple[duckdb.DuckDBPyConnection, pd.DataFrame, Model, Pairs]:
+def trained(town: Town, types: dict[str, str]) -> Iterator[Trained]:
     fields = standardise(town[0], types)
-    connection = duckdb.connect(":memory:")
-    load_fields(connection, fields)
-    block(connection, set(fields.columns))
-    model = train(connection, set(fields.columns))
-    return connection, fields, model, compare(connection, "blocked", model.comparisons)
+    with duckdb.connect(":memory:") as connection:
+        load_fields(connection, fields)
+        block(connection, set(fields.columns))
+        model = train(connection, set(fields.columns))
+        yield connection, fields, model, compare(connection, "blocked", model.comparisons)
 
 
 def test_pairs_are_those_that_share_a_small_block(
@@ -66,7 +68,7 @@ def test_the_dearest_keys_are_left_out(monkeypatch: pytest.MonkeyPatch, town: To
     assert 0 == pairs(0) < pairs(1) < pairs(100)
 
 
-def test_weights_are_splinks(trained: tuple[duckdb.DuckDBPyConnection, pd.DataFrame, Model, Pairs]):
+def test_weights_are_splinks(trained: Trained):
     connection, _, model, pairs = trained
     api = DuckDBAPI(connection=connection)
     linker = Linker(api.register(connection.table("fields")), model.splink, log_level=50)
@@ -82,7 +84,7 @@ def test_weights_are_splinks(trained: tuple[duckdb.DuckDBPyConnection, pd.DataFr
 
 
 def test_learning_is_bayes_rule_pair_by_pair(
-    trained: tuple[duckdb.DuckDBPyConnection, pd.DataFrame, Model, Pairs],
+    trained: Trained,
 ):
     """One round of expectation maximisation, written out."""
     *_, model, pairs = trained
@@ -115,9 +117,7 @@ def _uniform(model: Model, name: str) -> list[float]:
     return [1 / len(levels)] * len(levels)
 
 
-def test_learning_raises_the_likelihood_of_what_was_found(
-    town: Town, trained: tuple[duckdb.DuckDBPyConnection, pd.DataFrame, Model, Pairs]
-):
+def test_learning_raises_the_likelihood_of_what_was_found(town: Town, trained: Trained):
     _, fields, model, pairs = trained
     learnt = model.learn(pairs, records=len(fields), with_household=True)
     same = np.array(town[1])[pairs.left] == np.array(town[1])[pairs.right]

@@ -1,0 +1,97 @@
+"""A page of numbers with pictures, which opens without a network and runs no script.
+
+The charts are Altair's, drawn as SVG when the page is written. What a picture shows stands in a table below it as well.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+_WIDTH = 560  # pixels of a chart's plotting area
+_BAR = {"step": 24}  # pixels a bar
+# Okabe and Ito's colours, told apart by colour-blind readers too: good, neutral, warning, bad.
+GOOD, NEUTRAL, WARNING, BAD = "#009E73", "#56B4E9", "#E69F00", "#D55E00"
+
+Rows = Sequence[Mapping[str, Any]]
+
+
+class Figure(NamedTuple):
+    """A picture and the numbers it shows.
+
+    Attributes:
+        title: Its heading.
+        says: What to look for; may be empty.
+        rows: The numbers.
+        chart: A Vega-Lite specification; None shows the rows as a table only.
+    """
+
+    title: str
+    says: str
+    rows: Rows
+    chart: dict[str, Any] | None
+
+
+def write_page(
+    path: Path, *, title: str, subtitle: str, tiles: Iterable[tuple[str, str]], figures: Iterable[Figure]
+) -> None:
+    """Write a page; figures without rows are left out.
+
+    Args:
+        path: The page; its folder is made if it is not there.
+        title: Its heading.
+        subtitle: A line below it.
+        tiles: The few numbers one looks for first: name and value.
+        figures: Pictures and tables, in order.
+    """
+    # Imported here: what writes no page does not wait for them.
+    import vl_convert
+    from jinja2 import Environment, PackageLoader, select_autoescape
+
+    drawn = [
+        {**figure._asdict(), "svg": figure.chart and vl_convert.vegalite_to_svg(figure.chart)}
+        for figure in figures
+        if figure.rows
+    ]
+    pages = Environment(loader=PackageLoader("identity", "."), autoescape=select_autoescape(["j2"]))
+    page = pages.get_template("page.html.j2").render(
+        title=title, subtitle=subtitle, tiles=list(tiles), figures=drawn
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(page, encoding="utf-8")
+
+
+def bars(
+    rows: Rows,
+    by: str | list[str],
+    value: str,
+    colour: str | None = None,
+    colours: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """Horizontal bars in the order of the rows, as a Vega-Lite specification; several columns name a bar together."""
+    import altair as alt
+
+    names = [by] if isinstance(by, str) else by
+    data = [{**row, "bar": ", ".join(str(row[name]) for name in names)} for row in rows]
+    paint = (
+        alt.Color(
+            f"{colour}:N",
+            scale=alt.Scale(domain=list(colours), range=list(colours.values())),
+            legend=alt.Legend(orient="top", title=None),
+        )
+        if colour and colours
+        else alt.value(NEUTRAL)
+    )
+    chart = (
+        alt.Chart({"values": data})
+        .mark_bar()
+        .encode(
+            y=alt.Y("bar:N", sort=None, title=None, axis=alt.Axis(labelLimit=300)),
+            x=alt.X(f"{value}:Q", title=value, axis=alt.Axis(tickCount=5, format=",~f")),
+            color=paint,
+        )
+        .properties(width=_WIDTH, height=_BAR)
+    )
+    spec: dict[str, Any] = chart.configure_view(stroke=None).configure_axis(
+        labelFontSize=12, titleFontSize=12, titleFontWeight="normal"
+    ).to_dict()  # fmt: skip
+    return spec
