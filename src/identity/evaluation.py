@@ -91,20 +91,20 @@ def by_source_pair(records: pd.DataFrame, cluster: str) -> dict[str, Scores]:
 def show(result: dict[str, Any], console: Console) -> None:
     """Print an evaluation as a table for a person."""
     table = Table(
-        title="Golden ids against truth",
+        title="Golden ids against truth: identifiers alone, and with Splink",
         title_justify="left",
         title_style="bold",
         header_style="dim",
     )
-    for name in ("", "deterministic P", "R", "F1", "with Splink P", "R", "F1"):
-        table.add_column(name, justify="left" if not name else "right")
+    for name in ("", "alone P", "R", "F1", "Splink P", "R", "F1"):
+        table.add_column(name, justify="right" if name else "left", no_wrap=True)
     alone, whole = result["deterministic"], result["whole"]
     lines = [
         (name, alone[key], whole[key])
         for name, key in (
             ("pairwise", "pairwise"),
             ("B-cubed", "b_cubed"),
-            ("pairwise, permitted records", "permitted"),
+            ("pairwise, permitted", "permitted"),
         )
     ]
     lines += [

@@ -56,7 +56,7 @@ def ingest(run: Run) -> None:
         _register(run, files, batch, status="taken", counts=counts)
         run.tables.clear_staging()
         lines.unpersist()
-        for kind in ("delivered", "accepted", "quarantined", "suppressed"):
+        for kind in ("delivered", "quarantined", "suppressed"):
             stage.counts[kind] = sum(counts[file.file_id][kind] for file in files)
 
 
