@@ -22,6 +22,8 @@ from identity.linkage.types import Guess, check_types, guess_types
 
 # Columns that name a record, where nobody says which.
 _ID_COLUMNS: Final = ("record_id", "id", "unique_id", "rec_id", "row_id")
+# Bits below which a pair is no edge worth keeping: a probability of a thousandth.
+_WORTH_KEEPING: Final = -10.0
 # Types by which alone nobody can be told from anybody.
 _SAY_LITTLE: Final = frozenset({"source", "ignore", "sex", "category", "noisy_category", "age", "as_of"})
 
@@ -54,7 +56,8 @@ class LinkResult:
     Attributes:
         types: Type of each column, and what told it.
         golden_ids: `record_id`, `golden_id`, and `source` where there is one; a row a record, by `record_id`.
-        edges: `record_id_l`, `record_id_r`, `match_weight`, `match_probability`, `is_used`; a row a compared pair.
+        edges: `record_id_l`, `record_id_r`, `match_weight`, `match_probability`, `is_used`, and `source_l`, `source_r`
+            where there are sources; a row a compared pair.
         model: The model, as the text of its file.
         summary: The figures, as `--json` prints them.
     """
@@ -91,15 +94,18 @@ def link(request: LinkRequest, *, tell: Callable[[str], None] = lambda _: None) 
     tell("read")
     table = read_tables(request.files)
     ids = _record_ids(table, request.id_column)
-    # In the order of ids, so that the order of rows and files changes nothing.
-    order = np.lexsort((ids.to_numpy(str),))
-    records, ids = table.iloc[order].reset_index(drop=True), ids.iloc[order].reset_index(drop=True)
-    truth = None if request.truth is None else _truth(request.truth, ids)
-    types = _types(records.drop(columns=ids.name, errors="ignore"), request)
+    types = _types(table.drop(columns=ids.name, errors="ignore"), request)
     kinds = {column: guess.kind for column, guess in types.items()}
+    sources = _sources(table, kinds)
+    _require_unique(ids, sources)
+    # In the order of ids, so that the order of rows and files changes nothing.
+    order = np.lexsort((sources.to_numpy(str), ids.to_numpy(str)))
+    records = table.iloc[order].reset_index(drop=True)
+    ids, sources = (column.iloc[order].reset_index(drop=True) for column in (ids, sources))
+    truth = None if request.truth is None else _truth(request.truth, ids)
     model = None if request.model is None else _model(request.model, records, kinds)
     linked = link_records(records, kinds, model=model, tell=tell)
-    golden = _golden_ids(records, ids, kinds, linked)
+    golden = _golden_ids(ids, sources, linked, with_source="source" in kinds.values())
     summary: dict[str, Any] = {
         "records": len(records),
         "golden_ids": int(golden["golden_id"].nunique()),
@@ -111,7 +117,7 @@ def link(request: LinkRequest, *, tell: Callable[[str], None] = lambda _: None) 
         summary |= _scores(linked, truth)
     summary["seconds"] = round(time.monotonic() - began, 2)
     model_file = model_text(linked.model, kinds, records=len(records), fingerprint=_fingerprint(ids))
-    return LinkResult(types, golden, _edges(linked, ids), model_file, summary)
+    return LinkResult(types, golden, _edges(linked, golden), model_file, summary)
 
 
 def _record_ids(table: pd.DataFrame, column: str | None) -> pd.Series:
@@ -124,12 +130,23 @@ def _record_ids(table: pd.DataFrame, column: str | None) -> pd.Series:
     ids = table[found]
     if ids.isna().any():
         raise SourceError(f"column {found}: {int(ids.isna().sum())} records have no id")
-    if ids.duplicated().any():
-        twice = int(ids.duplicated(keep=False).sum())
-        raise SourceError(
-            f"column {found}: {twice} records share an id with another; name the right column with --id"
-        )
     return ids.astype(str)
+
+
+def _sources(table: pd.DataFrame, kinds: Mapping[str, str]) -> pd.Series:
+    """Where each record is from; empty where nobody says."""
+    column = next((column for column, kind in kinds.items() if kind == "source"), None)
+    nowhere = pd.Series("", index=table.index, dtype=object)
+    return nowhere if column is None else table[column].fillna("").astype(str)
+
+
+def _require_unique(ids: pd.Series, sources: pd.Series) -> None:
+    shared = pd.DataFrame({"id": ids, "source": sources}).duplicated(keep=False)
+    if shared.any():
+        raise SourceError(
+            f"column {ids.name}: {int(shared.sum())} records share an id with another of their source; "
+            "name the right columns with --id and --source"
+        )
 
 
 def _types(records: pd.DataFrame, request: LinkRequest) -> dict[str, Guess]:
@@ -154,6 +171,10 @@ def _model(path: Path, records: pd.DataFrame, kinds: Mapping[str, str]) -> Model
 
 def _truth(path: Path, ids: pd.Series) -> npt.NDArray[np.int64]:
     """Entity of each record, as a number."""
+    if ids.duplicated().any():
+        raise SourceError(
+            f"{path}: records of several sources share an id, so a truth by record_id cannot tell them apart"
+        )
     table = read_tables([path])
     if not {"record_id", "entity_id"} <= set(table.columns):
         raise SourceError(f"{path}: expected the columns record_id, entity_id")
@@ -163,37 +184,30 @@ def _truth(path: Path, ids: pd.Series) -> npt.NDArray[np.int64]:
     return pd.factorize(entity)[0].astype(np.int64)
 
 
-def _golden_ids(
-    records: pd.DataFrame, ids: pd.Series, kinds: Mapping[str, str], linked: Linked
-) -> pd.DataFrame:
+def _golden_ids(ids: pd.Series, sources: pd.Series, linked: Linked, *, with_source: bool) -> pd.DataFrame:
     """A golden id is made of its first record's: the same records in one group are the same id in every run."""
-    firsts = {
-        label: hashlib.sha256(f"identity:link:{ids.iloc[label]}".encode()).hexdigest()[:32]
-        for label in np.unique(linked.labels).tolist()
-    }
-    golden = pd.DataFrame(
-        {"record_id": ids.to_numpy(object), "golden_id": [firsts[x] for x in linked.labels.tolist()]}
+    first = np.unique(linked.labels)
+    names = (f"identity:link:{sources.iloc[record]}:{ids.iloc[record]}" for record in first.tolist())
+    made = dict(
+        zip(first.tolist(), (hashlib.sha256(name.encode()).hexdigest()[:32] for name in names), strict=True)
     )
-    source = next((column for column, kind in kinds.items() if kind == "source"), None)
-    return golden if source is None else golden.assign(source=records[source].to_numpy(object))
+    golden = pd.DataFrame(
+        {"record_id": ids.to_numpy(object), "golden_id": [made[label] for label in linked.labels.tolist()]}
+    )
+    return golden.assign(source=sources.to_numpy(object)) if with_source else golden
 
 
-def _edges(linked: Linked, ids: pd.Series) -> pd.DataFrame:
-    names, pairs = ids.to_numpy(object), linked.candidates
-    edges = pd.DataFrame(
-        {
-            "record_id_l": names[pairs.left],
-            "record_id_r": names[pairs.right],
-            "match_weight": linked.weights.round(4),
-            "match_probability": (1 / (1 + np.exp2(-linked.weights))).round(6),
-            "is_used": linked.labels[pairs.left] == linked.labels[pairs.right],
-        }
+def _edges(linked: Linked, golden: pd.DataFrame) -> pd.DataFrame:
+    pairs, names = linked.candidates, golden.drop(columns="golden_id")
+    sides = {"_l": names.iloc[pairs.left], "_r": names.iloc[pairs.right]}
+    edges = pd.concat(
+        [side.add_suffix(end).reset_index(drop=True) for end, side in sides.items()], axis=1
+    ).assign(
+        match_weight=linked.weights.round(4),
+        match_probability=(1 / (1 + np.exp2(-linked.weights))).round(6),
+        is_used=linked.labels[pairs.left] == linked.labels[pairs.right],
     )
     return edges[edges["match_weight"] >= _WORTH_KEEPING].reset_index(drop=True)
-
-
-# Bits below which a pair is no edge worth keeping: a probability of a thousandth.
-_WORTH_KEEPING: Final = -10.0
 
 
 def _scores(linked: Linked, entity: npt.NDArray[np.int64]) -> dict[str, Any]:

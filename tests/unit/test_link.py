@@ -105,6 +105,18 @@ def test_two_files_are_two_sources(table: pd.DataFrame, tmp_path: Path):
     }
 
 
+def test_an_id_may_come_once_in_every_source(table: pd.DataFrame, truth: Path, tmp_path: Path):
+    half = len(table) // 2
+    for name, part in (("shop", table.iloc[:half]), ("club", table.iloc[half:])):
+        part.assign(record_id=range(len(part))).to_csv(tmp_path / f"{name}.csv", index=False)
+    files = [tmp_path / "shop.csv", tmp_path / "club.csv"]
+    result = link(LinkRequest(files))
+    assert not result.golden_ids.duplicated(["source", "record_id"]).any()
+    assert {"source_l", "source_r"} <= set(result.edges.columns)
+    with pytest.raises(SourceError, match="share an id, so a truth by record_id cannot tell them apart"):
+        link(LinkRequest(files, truth=truth))
+
+
 def test_a_model_scores_another_table(file: Path, table: pd.DataFrame, tmp_path: Path):
     first = link(LinkRequest([file]))
     first.write(tmp_path)
@@ -148,7 +160,11 @@ CSV = "id,first_name,surname,dob\n" + "".join(f"{n},Anna,Aho,1980-01-{n % 28 + 1
         ("bad.csv", CSV + '9001,"Anna,Aho,1980\n' + CSV.split("\n", 1)[1], "cannot be read as CSV in UTF-8"),
         ("latin.csv", CSV.encode() + b"9001,P\xe4ivi,Aho,1980-01-01\n", "cannot be read as CSV in UTF-8"),
         ("not.parquet", "PAR?", "cannot be read as Parquet"),
-        ("twice.csv", CSV + "5,Otto,Aho,1980-01-01\n", "column id: 2 records share an id with another"),
+        (
+            "twice.csv",
+            CSV + "5,Otto,Aho,1980-01-01\n",
+            "column id: 2 records share an id with another of their source",
+        ),
         ("gap.csv", CSV + ",Otto,Aho,1980-01-01\n", "column id: 1 records have no id"),
     ],
 )
