@@ -66,6 +66,12 @@ def _slips(column: str, at_most: int) -> str:
     return f"damerau_levenshtein({column}_l, {column}_r) <= {at_most}"
 
 
+def _nearly(name: str, has: set[str]) -> str:
+    """Similar, or said alike; names in other than Latin letters have no sound here."""
+    sound = f"{name}_sound"
+    return _similar(name, 0.92) + (f" or {sound}_l = {sound}_r" if sound in has else "")
+
+
 def _begins(column: str) -> Level:
     sql = " or ".join(
         f"(length({column}_{a}) <= 3 and starts_with({column}_{b}, {column}_{a}))" for a, b in ("lr", "rl")
@@ -82,7 +88,7 @@ def _given(has: set[str]) -> tuple[str, list[Level]]:
     among = "list_contains(tokens_x_r, given_l) or list_contains(tokens_x_l, given_r)"
     return "given", [
         _missing("given"), _equal("given"),
-        _level(f"{_similar('given', 0.92)} or given_sound_l = given_sound_r", "given nearly equal, or sounds equal"),
+        _level(_nearly("given", has), "given nearly equal, or sounds equal"),
         _level("list_has_any(nicknames_l, nicknames_r)", "one a nickname of the other"),
         _level(f"{swapped} or {among}", "among the other's names"),
         _begins("given"), _level(_similar("given", 0.78), "given similar"),
@@ -96,7 +102,7 @@ def _family(has: set[str]) -> tuple[str, list[Level]]:
     part = "list_has_any(string_split(family_l, ' '), string_split(family_r, ' '))"
     return "family", [
         _missing("family"), _equal("family"),
-        _level(f"{_similar('family', 0.92)} or family_sound_l = family_sound_r", "family nearly equal, or sounds equal"),
+        _level(_nearly("family", has), "family nearly equal, or sounds equal"),
         _level(f"{swapped} or {part}", "a part of the other's names"),
         _begins("family"), _level(_similar("family", 0.78), "family similar"),
     ]  # fmt: skip
@@ -114,7 +120,7 @@ def _middle(has: set[str]) -> tuple[str, list[Level]]:
 
 def _born(has: set[str], *, years_missing: bool) -> tuple[str, list[Level]]:
     if "born" not in has:
-        return "born", []
+        return "born", _born_in(has)
     about = "born_about" in has
     null = "(year_l is null or year_r is null) and (birthday_l is null or birthday_r is null)"
     no_age = "(born_about_l is null or born_about_r is null)"
@@ -143,6 +149,21 @@ def _born(has: set[str], *, years_missing: bool) -> tuple[str, list[Level]]:
         _level("year_l = year_r", "year only"), *(ages if about else []),
         _level(f"{apart} <= 1 or {_slips('year', 1)}", "year nearly"), _level(f"{apart} <= 10", "ten years apart"),
     ]  # fmt: skip
+
+
+def _born_in(has: set[str]) -> list[Level]:
+    """Of a year alone, or of an age."""
+    if "year" in has:
+        apart = "abs(try_cast(year_l as int) - try_cast(year_r as int))"
+        years = [_level(f"{apart} <= {n}", f"{n} years apart") for n in (1, 10)]
+        return [_missing("year"), _equal("year"), *years]
+    if "born_about" in has:
+        apart = "abs(born_about_l - born_about_r)"
+        return [
+            _missing("born_about"),
+            *(_level(f"{apart} <= {n}", f"by age, {n} years apart") for n in (1, 5)),
+        ]
+    return []
 
 
 def _place(has: set[str]) -> tuple[str, list[Level]]:

@@ -52,7 +52,7 @@ def name(text: str) -> str | None:
     if words is None:
         return None
     words = re.sub(r"['’`]", "", words.translate(_UNDIVIDED))
-    words = re.sub(r"[^\w]+|_", " ", words).strip()
+    words = re.sub(r"[\W_]+", " ", words).strip()
     if " " in words:
         words = " ".join(_TITLES.sub(" ", words).split())
     return words or None
@@ -60,12 +60,12 @@ def name(text: str) -> str | None:
 
 def words(text: str) -> str | None:
     """Words of letters and digits."""
-    return re.sub(r"[^a-z0-9]+", " ", (folded(text) or "").translate(_UNDIVIDED)).strip() or None
+    return re.sub(r"[\W_]+", " ", (folded(text) or "").translate(_UNDIVIDED)).strip() or None
 
 
 def code(text: str) -> str | None:
     """Letters and digits alone, as of a number, an identifier or a postal code."""
-    return re.sub(r"[^a-z0-9]+", "", folded(text) or "") or None
+    return re.sub(r"[\W_]+", "", folded(text) or "") or None
 
 
 def number(text: str) -> str | None:

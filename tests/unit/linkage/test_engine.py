@@ -18,6 +18,7 @@ from identity.linkage.engine import link_records, load_fields
 from identity.linkage.fields import standardise
 from identity.linkage.model import Household, Model, log_odds, model_text, read_model
 from identity.linkage.pairs import Pairs, compare, numbered
+from identity.linkage.scores import score_clusters
 from identity.linkage.training import train
 
 Town = tuple[pd.DataFrame, list[int]]
@@ -230,3 +231,26 @@ def test_a_model_file_gives_the_same_weights(town: Town, types: dict[str, str], 
     again = link_records(records, types, model=read_model(file, standardise(records, types).columns))
     assert again.labels.tolist() == first.labels.tolist()
     np.testing.assert_allclose(again.weights, first.weights)
+
+
+def test_names_in_other_letters_are_names(town: Town, types: dict[str, str]):
+    letters = str.maketrans("abcdefghijklmnopqrstuvwxyz", "абцдефгхийклмнопярстувщхыз")
+    records = town[0].copy()
+    for column in ("first", "last", "street"):
+        records[column] = records[column].str.translate(letters)
+    assert _found_whole(records, types, town[1]) > 0.8
+
+
+def test_a_year_or_an_age_alone_is_compared(town: Town, types: dict[str, str]):
+    records = town[0].assign(born=town[0]["born"].str[:4])
+    model = link_records(records, {**types, "born": "birth_year"}).model
+    assert "born" in {comparison["output_column_name"] for comparison in model.comparisons}
+    aged = town[0].assign(
+        age=[None if b is None else str(2020 - int(b[:4])) for b in town[0]["born"]], asked="2020"
+    )
+    model = link_records(aged, {**types, "born": "ignore", "age": "age", "asked": "as_of"}).model
+    assert "born" in {comparison["output_column_name"] for comparison in model.comparisons}
+
+
+def _found_whole(records: pd.DataFrame, types: dict[str, str], persons: list[int]) -> float:
+    return float(score_clusters(link_records(records, types).labels, np.array(persons))["exact_cluster_rate"])
