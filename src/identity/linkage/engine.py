@@ -87,16 +87,15 @@ def _link_distinct(fields: pd.DataFrame, model: Model | None, tell: Callable[[st
         load_fields(connection, fields)
         tell("block")
         block(connection, names)
+        is_to_learn = model is None
         if model is None:
             tell("learn chance")
             model = train(connection, names)
-            tell("compare")
-            candidates = compare(connection, "blocked", model.comparisons)
+        tell("compare")
+        candidates = compare(connection, "blocked", model.comparisons)
+        if is_to_learn:
             tell("learn matches")
             model = model.learn(candidates, records=count, with_household=has_place(names))
-        else:
-            tell("compare")
-            candidates = compare(connection, "blocked", model.comparisons)
         weights = model.weights(candidates)
         tell("compare within components")
         of = components(candidates, weights, records=count)

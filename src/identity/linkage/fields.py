@@ -178,12 +178,8 @@ def _places(columns: Columns, source: pd.Series) -> dict[str, pd.Series]:  # noq
     whole = _first(columns, "full_address", text.street)
     if whole is not None:
         numbers, streets = text.each(whole, _house_number), text.each(whole, _without_number)
-        found["number"] = (
-            numbers if found["number"] is None else found["number"].where(found["number"].notna(), numbers)
-        )
-        found["street"] = (
-            streets if found["street"] is None else found["street"].where(found["street"].notna(), streets)
-        )
+        for name, column in (("number", numbers), ("street", streets)):
+            found[name] = _coalesced(part for part in (found[name], column) if part is not None)
     if found["street"] is not None and found["number"] is not None:
         found["address"] = _joined(found, "number", "street", by=" ")
     if found["postcode"] is not None:

@@ -1,9 +1,8 @@
 """What agreement is worth: Splink's model of matches against chance, and a third class between them, the household.
 
 Weights are in bits: log2 of how much likelier a pair is one person than two strangers (Fellegi and Sunter 1969).
-Learnt without labels: chance from random pairs, matches by Splink's expectation maximisation and then by some rounds
-over all candidate pairs, in which members of one household, who share family name and address and nothing else, have
-a class of their own.
+Learnt without labels: chance from random pairs, matches by some rounds of expectation maximisation over all candidate
+pairs, in which members of one household, who share family name and address and nothing else, have a class of their own.
 """
 
 import copy
