@@ -105,7 +105,6 @@ class Matching(Frozen):
     join_probability: float = Field(gt=0, lt=1)
     keep_probability: float = Field(gt=0, lt=1)
     candidate_probability: float = Field(gt=0, lt=1)
-    training_pairs: int = Field(gt=0)
     seed: int
     device_look_back_days: int = Field(ge=0)
     session_gap_minutes: int = Field(gt=0)

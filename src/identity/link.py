@@ -16,6 +16,7 @@ from identity.errors import ConfigError, SourceError
 from identity.linkage.engine import Linked, link_records
 from identity.linkage.fields import standardise
 from identity.linkage.files import read_tables, write_all
+from identity.linkage.known import Known
 from identity.linkage.model import Model, model_text, read_model
 from identity.linkage.scores import score_clusters, score_edges
 from identity.linkage.types import Guess, check_types, guess_types
@@ -104,7 +105,9 @@ def link(request: LinkRequest, *, tell: Callable[[str], None] = lambda _: None) 
     ids, sources = (column.iloc[order].reset_index(drop=True) for column in (ids, sources))
     truth = None if request.truth is None else _truth(request.truth, ids)
     model = None if request.model is None else _model(request.model, records, kinds)
-    linked = link_records(records, kinds, model=model, tell=tell)
+    tell("standardise")
+    fields = standardise(records, kinds)
+    linked = link_records(fields, Known(len(fields)), model=model, tell=tell)
     golden = _golden_ids(ids, sources, linked, with_source="source" in kinds.values())
     summary: dict[str, Any] = {
         "records": len(records),
@@ -211,10 +214,9 @@ def _edges(linked: Linked, golden: pd.DataFrame) -> pd.DataFrame:
 
 
 def _scores(linked: Linked, entity: npt.NDArray[np.int64]) -> dict[str, Any]:
-    copied = np.flatnonzero(linked.copies != np.arange(len(linked.copies)))
-    left = np.concatenate([linked.candidates.left, linked.copies[copied]])
-    right = np.concatenate([linked.candidates.right, copied])
-    used = np.concatenate([linked.weights >= 0, np.ones(len(copied), dtype=bool)])
+    left = np.concatenate([linked.candidates.left, linked.copies["l"]])
+    right = np.concatenate([linked.candidates.right, linked.copies["r"]])
+    used = np.concatenate([linked.weights >= 0, np.ones(len(linked.copies), dtype=bool)])
     edges = score_edges(left, right, used, entity)
     return {
         "edges": {"pairwise": edges["pairwise"]},

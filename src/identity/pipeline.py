@@ -1,21 +1,24 @@
 """The straight line: every arrow in its order, the registers written at the end whether it went well or not."""
 
 import datetime as dt
+import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from identity import quality
 from identity.config import Config
 from identity.consent.gates import link_permission
 from identity.contracts import contract_of
 from identity.errors import IdentityError, ModelError, RunDateError
+from identity.linkage.engine import learn
+from identity.linkage.model import model_text
 from identity.report import write_report
-from identity.resolve.model import save_model
-from identity.resolve.scoring import comparable, comparable_records
-from identity.resolve.training import train
+from identity.resolve.records import TYPES, comparable, comparable_records, fields_of
 from identity.run import Run, only_writer
 from identity.stages.ingest import ingest, something_to_take
 from identity.stages.profile import profile
@@ -161,11 +164,20 @@ def train_model(tables: Tables, config: Config, target: Path, *, on: dt.date) ->
         on=on,
     )
     records = comparable_records(persons, permission, sources=matching.sources)
-    table = comparable(records).toArrow().sort_by("unique_id")
-    if table.num_rows < _FEWEST_TO_LEARN_FROM:
+    rows = comparable(records)
+    if len(rows) < _FEWEST_TO_LEARN_FROM:
         raise ModelError(
-            f"silver holds {table.num_rows} records to learn from; {_FEWEST_TO_LEARN_FROM} are the least"
+            f"silver holds {len(rows)} records to learn from; {_FEWEST_TO_LEARN_FROM} are the least"
         )
-    model = train(table, version=target.stem, pairs=matching.training_pairs, seed=matching.seed)
-    save_model(model, target)
-    return dict(model["training"])
+    told = model_text(
+        learn(fields_of(rows), seed=matching.seed), TYPES, records=len(rows), fingerprint=_fingerprint(rows)
+    )
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(told, encoding="utf-8")
+    return dict(json.loads(told)["training"])
+
+
+def _fingerprint(rows: pd.DataFrame) -> str:
+    """A hash of the training records' keys: says whether it is the same data, and nothing of it."""
+    keys = "\n".join((rows["source"] + "\x1f" + rows["source_key"]).tolist())
+    return hashlib.sha256(keys.encode()).hexdigest()[:16]

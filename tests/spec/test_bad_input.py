@@ -13,8 +13,9 @@ from rich.console import Console
 from identity.cli import main
 from identity.config_reading import load_config
 from identity.errors import IdentityError, LockError, ModelError
+from identity.linkage.model import read_model
 from identity.pipeline import run_stages
-from identity.resolve.model import load_model
+from identity.resolve.records import FIELDS
 from identity.run import Run, only_writer
 from identity.tables import Tables
 
@@ -120,7 +121,7 @@ def test_a_model_that_is_none(tmp_path: Path) -> None:
     path = tmp_path / "model.json"
     path.write_text('{"format": 99}', encoding="utf-8")
     with pytest.raises(ModelError, match="format"):
-        load_model(path)
+        read_model(path, FIELDS)
 
 
 @pytest.mark.parametrize(

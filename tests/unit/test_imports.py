@@ -8,9 +8,11 @@ import pytest
 ROOT = Path(__file__).parents[2]
 SRC = ROOT / "src/identity"
 
-ROOMS = ("sources", "standardise", "resolve", "consent", "profile", "publish", "linkage")
+ROOMS = ("sources", "standardise", "resolve", "consent", "profile", "publish")
 # At the bottom: they know nothing of ours but each other.
 BASE = {"identity.contracts", "identity.config", "identity.errors"}
+# The linkage engine: knows the base alone, no Spark and no tables; resolution and `identity link` run it.
+ENGINE = "identity.linkage"
 # At the top: they know tables, sessions and gates, and hand frames to the rooms.
 TOP = (
     "stages",
@@ -37,8 +39,8 @@ EXCEPTIONS = {
 # Vendors that one place alone may know.
 VENDORS = {
     "great_expectations": ("identity.quality",),
-    "splink": ("identity.resolve", "identity.linkage"),
-    "duckdb": ("identity.resolve", "identity.linkage"),
+    "splink": ("identity.linkage",),
+    "duckdb": ("identity.linkage",),
     "delta": ("identity.delta", "identity.session"),
     "deltalake": ("identity.delta",),
     "identity.delta": ("identity.tables",),
@@ -97,7 +99,15 @@ def test_the_base_knows_only_itself(module: str):
 def test_a_room_knows_the_base_itself_and_no_other_room(module: str):
     room = ".".join(module.split(".")[:2])
     beyond = {name for name in ours(module) if not within(name, room, *BASE)}
+    if room == "identity.resolve":
+        beyond = {name for name in beyond if not within(name, ENGINE)}
     assert beyond == {name for of, name in EXCEPTIONS if of == module}
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if within(name, ENGINE)])
+def test_the_engine_knows_the_base_and_itself(module: str):
+    assert not {name for name in ours(module) if not within(name, ENGINE, *BASE)}
+    assert not {name for name in IMPORTS[module] if within(name, "pyspark")}
 
 
 def test_exceptions_are_still_needed():

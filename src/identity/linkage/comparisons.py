@@ -7,7 +7,7 @@ Level = dict[str, Any]
 Comparison = dict[str, Any]
 
 # What people of one household or company share: agreement here speaks for one person less than it seems.
-_SHARED = ("family", "place", "phone")
+_SHARED = ("family", "place", "phone", "email")
 _LEAST_U = 1e-6
 
 
@@ -84,26 +84,41 @@ def _begins(column: str) -> Level:
 def _given(has: set[str]) -> tuple[str, list[Level]]:
     if "given" not in has:
         return "given", []
-    swapped = "given_l = family_x_r or family_x_l = given_r" if "family" in has else "false"
     among = "list_contains(tokens_x_r, given_l) or list_contains(tokens_x_l, given_r)"
+    if "family" in has:
+        among = " or ".join(
+            f"(list_contains(tokens_x_{b}, given_{a}) and given_{a} != coalesce(family_x_{b}, ''))"
+            for a, b in ("lr", "rl")
+        )
     return "given", [
         _missing("given"), _equal("given"),
         _level(_nearly("given", has), "given nearly equal, or sounds equal"),
         _level("list_has_any(nicknames_l, nicknames_r)", "one a nickname of the other"),
-        _level(f"{swapped} or {among}", "among the other's names"),
+        _level(f"{_turned('given', 'family', has)} or {among}", "among the other's names"),
         _begins("given"), _level(_similar("given", 0.78), "given similar"),
     ]  # fmt: skip
+
+
+def _turned(name: str, other: str, has: set[str]) -> str:
+    """Given and family name exchanged: both, if both are there, for a household shares one whatever column it stands in."""
+    if not {name, other} <= has:
+        return "false"
+    one, two = f"{name}_l = {other}_x_r", f"{other}_x_l = {name}_r"
+    nearly = [
+        f"jaro_winkler_similarity({sides}) >= 0.78"
+        for sides in (f"{other}_x_l, {name}_r", f"{name}_l, {other}_x_r")
+    ]
+    return f"({one} and coalesce({nearly[0]}, true)) or ({two} and coalesce({nearly[1]}, true))"
 
 
 def _family(has: set[str]) -> tuple[str, list[Level]]:
     if "family" not in has:
         return "family", []
-    swapped = "family_l = given_x_r or given_x_l = family_r" if "given" in has else "false"
     part = "list_has_any(string_split(family_l, ' '), string_split(family_r, ' '))"
     return "family", [
         _missing("family"), _equal("family"),
         _level(_nearly("family", has), "family nearly equal, or sounds equal"),
-        _level(f"{swapped} or {part}", "a part of the other's names"),
+        _level(f"{_turned('family', 'given', has)} or {part}", "a part of the other's names"),
         _begins("family"), _level(_similar("family", 0.78), "family similar"),
     ]  # fmt: skip
 
@@ -216,8 +231,16 @@ def _email(has: set[str]) -> tuple[str, list[Level]]:
     digits = "email_digits" in has
     same = "email_name_l = email_name_r" + (" or email_digits_l = email_digits_r" if digits else "")
     close = _similar("email_name", 0.9) + (f" or {_slips('email_digits', 1)}" if digits else "")
+    slips = _slips("email", 2)
+    missing = _missing(*(["email", "email_digits"] if digits else ["email"]))
+    if {"email_beyond", "given", "family"} <= has:
+        named = " and ".join(f"{name}_{side} is not null" for name in ("given", "family") for side in "lr")
+        # Addresses made of names that are compared already say nothing more, unless they are nearly equal.
+        missing["sql_condition"] += (
+            f" or ({named} and email_l != email_r and not {slips} and {_missing('email_beyond')['sql_condition']})"
+        )
     return "email", [
-        _missing(*(["email", "email_digits"] if digits else ["email"])), _equal("email"),
+        missing, _equal("email"), _level(slips, "two slips"),
         _level(same, "the part before the @, or its digits, equal"), _level(close, "the part before the @ similar"),
     ]  # fmt: skip
 

@@ -1,6 +1,8 @@
 """The line: fields → candidate pairs → model → components → all their pairs → persons."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 import duckdb
@@ -10,12 +12,13 @@ import pandas as pd
 import pyarrow as pa
 
 from identity.linkage.blocking import block
-from identity.linkage.clustering import components, link
+from identity.linkage.clustering import Rules, components
 from identity.linkage.comparisons import has_place
-from identity.linkage.fields import standardise
+from identity.linkage.known import Joined, Known, join_first
 from identity.linkage.model import Model
-from identity.linkage.pairs import Ints, Pairs, compare
-from identity.linkage.training import train
+from identity.linkage.pairs import Ints, Pairs, compare, count_frequencies
+from identity.linkage.training import SEED, train
+from identity.linkage.work import MOST_SPEAKERS, Spread, here, load_fields, solve, work_of
 
 # A source whose records hardly ever match each other this surely, next to how often they match others', holds nobody
 # twice.
@@ -36,96 +39,137 @@ class Linked(NamedTuple):
         labels: By record, the first record of the same person.
         candidates: Pairs that blocking brought together, copies aside.
         weights: Their posterior log2 odds.
-        copies: By record, the first record that says exactly the same.
+        copies: Pairs of a record and the first that says exactly the same: `l`, `r`.
+        reasons: By pair of `Known.first`, why it was rejected; None where it was used.
         model: What agreement is worth.
+        cut: Components that were too large and had to be cut.
     """
 
     labels: Ints
     candidates: Pairs
     weights: npt.NDArray[np.float64]
-    copies: Ints
+    copies: pd.DataFrame
+    reasons: npt.NDArray[np.object_]
     model: Model
+    cut: int
 
 
 def link_records(
-    records: pd.DataFrame,
-    types: Mapping[str, str],
+    fields: pd.DataFrame,
+    known: Known,
     *,
     model: Model | None = None,
+    rules: Rules | None = None,
+    spread: Spread = here,
     tell: Callable[[str], None] = lambda _: None,
 ) -> Linked:
     """Find the records that are one person's.
 
     Args:
-        records: A row a record, every cell a text or null; the order of the rows breaks ties, so it should be a fixed
-            one.
-        types: Semantic type by column.
+        fields: A row a record that says something, with the columns of `fields.standardise`; `unique_id` is its number
+            among `known.records`, and the rows are in its order.
+        known: What is known of all records beside.
         model: A model learnt before; without one it is learnt from these records.
+        rules: When groups are one person; by default when more speaks for it than against it. Sources that hold nobody
+            twice are found out.
+        spread: Who solves the components.
         tell: Called with what is being done.
     """
-    tell("standardise")
-    fields = standardise(records, types)
-    copies = _copies(fields)
-    first = np.flatnonzero(copies == np.arange(len(copies)))
-    place = np.zeros(len(copies), dtype=np.int64)
-    place[first] = np.arange(len(first))
-    fields = fields.iloc[first].assign(unique_id=np.arange(len(first)))
-    linked = _link_distinct(fields, model, tell)
-    return Linked(
-        labels=first[linked.labels[place[copies]]],
-        candidates=Pairs(
-            first[linked.candidates.left], first[linked.candidates.right], linked.candidates.levels,
-            linked.candidates.rarity,
-        ),
-        weights=linked.weights, copies=copies, model=linked.model,
-    )  # fmt: skip
-
-
-def _link_distinct(fields: pd.DataFrame, model: Model | None, tell: Callable[[str], None]) -> Linked:
-    names, count = set(fields.columns), len(fields)
+    copies = _copies(fields, known)
+    first = pd.concat([known.first, copies.assign(is_decided=False)], ignore_index=True)
+    joined = join_first(replace(known, first=first))
+    fields = fields[~fields["unique_id"].isin(copies["r"])]
     with duckdb.connect(":memory:") as connection:
-        load_fields(connection, fields)
-        tell("block")
-        block(connection, names)
-        is_to_learn = model is None
-        if model is None:
-            tell("learn chance")
-            model = train(connection, names)
-        tell("compare")
-        candidates = compare(connection, "blocked", model.comparisons)
-        if is_to_learn:
-            tell("learn matches")
-            model = model.learn(candidates, records=count, with_household=has_place(names))
-        weights = model.weights(candidates)
+        candidates, weights, model = _compared(connection, fields, model, tell)
         tell("compare within components")
-        of = components(candidates, weights, records=count)
-        connection.register("component", pa.table({"unique_id": np.arange(count), "component": of}))
-        connection.execute(
-            "create table inside as select l.unique_id as join_key_l, r.unique_id as join_key_r from component l "
-            "join component r on l.component = r.component and l.unique_id < r.unique_id"
-        )
-        pairs = compare(connection, "inside", model.comparisons)
+        speakers, cut = _speakers(fields["unique_id"].to_numpy(np.int64), joined, candidates, weights)
+        work = work_of(connection, speakers, joined.labels, known)
     tell("cluster")
-    cannot = _nobody_twice(candidates, weights, pairs, fields["source"])
-    labels = link(pairs, model, of, cannot=cannot)
-    return Linked(labels, candidates, weights, np.arange(count), model)
+    alone = _nobody_twice(candidates, weights, fields)
+    rules = replace(rules or Rules(), limits=known.limits, alone=alone)
+    merged = spread(work, partial(solve, model=model, rules=rules))
+    into = np.arange(known.records, dtype=np.int64)
+    into[merged["cluster"].to_numpy()] = merged["merged_into"].to_numpy()
+    reasons = joined.reasons[: len(known.first)]
+    return Linked(into[joined.labels], candidates, weights, copies, reasons, model, cut)
 
 
-def _copies(fields: pd.DataFrame) -> Ints:
-    """By record, the first of the many that say exactly the same; itself where they are not many."""
-    said = fields.drop(columns="unique_id")
+def learn(fields: pd.DataFrame, *, seed: int = SEED) -> Model:
+    """Learn a model of records, without labels.
+
+    Args:
+        fields: A row a record, with the columns of `fields.standardise`, by `unique_id`.
+        seed: Seed of the random pairs that agreement by chance is counted of.
+    """
+    with duckdb.connect(":memory:") as connection:
+        return _compared(connection, fields, None, lambda _: None, seed)[2]
+
+
+def _compared(
+    connection: duckdb.DuckDBPyConnection,
+    fields: pd.DataFrame,
+    model: Model | None,
+    tell: Callable[[str], None],
+    seed: int = SEED,
+) -> tuple[Pairs, npt.NDArray[np.float64], Model]:
+    """The candidates, their weights, and the model that weighed them."""
+    names = set(fields.columns)
+    unsaid = () if model is None else sorted(model.fields - names)
+    load_fields(connection, arrow_of(fields.assign(**dict.fromkeys(unsaid))))
+    tell("block")
+    block(connection, names)
+    is_to_learn = model is None
+    if model is None:
+        tell("learn chance")
+        model = train(connection, names, seed=seed)
+    tell("compare")
+    count_frequencies(connection, model.comparisons)
+    candidates = compare(connection, "blocked", model.comparisons)
+    if is_to_learn:
+        tell("learn matches")
+        model = model.learn(candidates, records=len(fields), with_household=has_place(names))
+    return candidates, model.weights(candidates), model
+
+
+def _speakers(
+    records: Ints, joined: Joined, candidates: Pairs, weights: npt.NDArray[np.float64]
+) -> tuple[pd.DataFrame, int]:
+    """Who is compared with whom: `unique_id`, `component`, `cluster` of the records of components of several groups."""
+    groups, group_of = np.unique(joined.labels[records], return_inverse=True)
+    spoken = pd.Series(group_of).groupby(group_of).cumcount().to_numpy() < MOST_SPEAKERS
+    left, right = (
+        np.searchsorted(groups, joined.labels[side]) for side in (candidates.left, candidates.right)
+    )
+    across = left != right
+    sizes = np.minimum(np.bincount(group_of, minlength=len(groups)), MOST_SPEAKERS)
+    found = components(left[across], right[across], weights[across], sizes=sizes)
+    is_several = np.bincount(found.labels, minlength=len(groups)) > 1
+    speakers = pd.DataFrame(
+        {"unique_id": records, "component": found.labels[group_of], "cluster": groups[group_of]}
+    )
+    return speakers[spoken & is_several[speakers["component"]]].reset_index(drop=True), found.cut
+
+
+def _copies(fields: pd.DataFrame, known: Known) -> pd.DataFrame:
+    """Pairs of the first of many records that say exactly the same and each of the others: `l`, `r`.
+
+    Records of which something is known beside stand for themselves.
+    """
+    apart = np.concatenate([known.held["record"], known.never["l"], known.never["r"]])
+    said = fields[~fields["unique_id"].isin(apart)]
     hashable = said.assign(**{name: said[name].map(tuple, na_action="ignore") for name in _LISTS & set(said)})
-    told = [name for name in said.columns if name not in _LISTS | {"source"}]
+    told = [name for name in said.columns if name not in _LISTS | {"source", "unique_id"}]
     telling = [name for name in _TELLING if name in told]
     is_told = (said[telling].notna().sum(axis=1) >= _FEWEST_TELLING).to_numpy()
-    place = pd.Series(np.arange(len(fields)))
-    same = place.groupby([hashable[name].to_numpy() for name in told], dropna=False, sort=False)
+    same = said["unique_id"].groupby([hashable[name].to_numpy() for name in told], dropna=False, sort=False)
     is_copied = is_told & (same.transform("size") >= _MANY_COPIES).to_numpy()
-    return np.where(is_copied, same.transform("min").to_numpy(np.int64), place.to_numpy())
+    first = same.transform("min").to_numpy(np.int64)
+    pairs = pd.DataFrame({"l": first, "r": said["unique_id"].to_numpy(np.int64)})[is_copied]
+    return pairs[pairs["l"] != pairs["r"]].reset_index(drop=True)
 
 
-def load_fields(connection: duckdb.DuckDBPyConnection, fields: pd.DataFrame) -> None:
-    """The table `fields`, and both sides of a pair as `fields_l` and `fields_r`."""
+def arrow_of(fields: pd.DataFrame) -> pa.Table:
+    """Fields as Arrow, with the copies (`_x`) that levels across columns read."""
     arrays: dict[str, Any] = {}
     for name in fields.columns:
         kind = pa.int64() if name == "unique_id" else pa.float64() if name == "born_about" else pa.string()
@@ -135,26 +179,24 @@ def load_fields(connection: duckdb.DuckDBPyConnection, fields: pd.DataFrame) -> 
     for name in ("given", "family", "tokens"):
         if name in arrays:
             arrays[f"{name}_x"] = arrays[name]
-    connection.register("fields_arrow", pa.table(arrays))
-    connection.execute("create table fields as select * from fields_arrow order by unique_id")
-    for side in "lr":
-        columns = ", ".join(f"{name} as {name}_{side}" for name in arrays)
-        connection.execute(f"create view fields_{side} as select {columns} from fields")
+    return pa.table(arrays)
 
 
 def _nobody_twice(
-    candidates: Pairs, weights: npt.NDArray[np.float64], pairs: Pairs, source: pd.Series
-) -> npt.NDArray[np.bool_]:
-    """Which pairs are two records of one source that holds nobody twice."""
-    codes, names = pd.factorize(source, sort=True)
+    candidates: Pairs, weights: npt.NDArray[np.float64], fields: pd.DataFrame
+) -> frozenset[str]:
+    """Sources that hold nobody twice."""
+    codes, names = pd.factorize(fields["source"], sort=True)
+    if len(names) < 2:
+        return frozenset()
     sure = candidates.where(weights >= _SURE)
-    left, right = codes[sure.left], codes[sure.right]
+    records = fields["unique_id"].to_numpy(np.int64)
+    left, right = (codes[np.searchsorted(records, side)] for side in (sure.left, sure.right))
     alone = []
-    for code in range(len(names)):
+    for code, name in enumerate(names):
         within, across = (left == code) & (right == code), (left == code) != (right == code)
         twice = len(np.union1d(sure.left[within], sure.right[within]))
         elsewhere = len(np.union1d(sure.left[across & (left == code)], sure.right[across & (right == code)]))
         if twice < _HARDLY_EVER * max(elsewhere, 1):
-            alone.append(code)
-    same: npt.NDArray[np.bool_] = codes[pairs.left] == codes[pairs.right]
-    return np.logical_and(same, np.isin(codes[pairs.left], alone)) if len(names) > 1 else np.zeros_like(same)
+            alone.append(name)
+    return frozenset(alone)

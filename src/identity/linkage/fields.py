@@ -45,6 +45,8 @@ def standardise(records: pd.DataFrame, types: Mapping[str, str]) -> pd.DataFrame
             fields[name] = (
                 values if name == "born_about" else values.astype(object).where(values.notna(), None)
             )
+    if {"email_name", "tokens"} <= set(fields.columns):
+        fields["email_beyond"] = _beyond_names(fields["email_name"], fields["tokens"])
     empty = [name for name in fields.columns if fields[name].isna().all()]
     return fields.drop(columns=empty)
 
@@ -165,6 +167,28 @@ def _contacts(columns: Columns, source: pd.Series) -> dict[str, pd.Series]:  # n
         found["email_name"] = text.each(found["email"], lambda address: address.split("@")[0] or None)
         found["email_digits"] = text.each(found["email"], text.digits)
     return {name: values for name, values in found.items() if values is not None}
+
+
+def _beyond_names(email_names: pd.Series, tokens: pd.Series) -> pd.Series:
+    """What stands before the @ where it is more than the person's names, which are compared already; else null.
+
+    Namesakes would have their names counted twice: `mika.virtanen@…` and `mikavirtanen7@…` say no more than the names.
+    """
+    rows = zip(email_names, tokens, strict=True)
+    return pd.Series(
+        [
+            e if isinstance(e, str) and not (isinstance(t, list) and _only_names(e, t)) else None
+            for e, t in rows
+        ],
+        dtype=object,
+    )
+
+
+def _only_names(email_name: str, names: list[str]) -> bool:
+    words = "".join(c if c.isalpha() else " " for c in email_name).split()
+    whole = "".join(words)
+    in_parts = all(any(word.startswith(name) or name.startswith(word) for name in names) for word in words)
+    return in_parts or any(whole in (a + b, a[:1] + b) for a in names for b in names)
 
 
 def _places(columns: Columns, source: pd.Series) -> dict[str, pd.Series]:  # noqa: ARG001

@@ -62,6 +62,11 @@ class Model:
         return found
 
     @property
+    def fields(self) -> set[str]:
+        """The fields its comparisons read; copies of fields (`_x`) aside."""
+        return {name for comparison in self.comparisons for name in columns_of(comparison)}
+
+    @property
     def prior(self) -> float:
         """Share of all pairs that are matches."""
         return float(self.splink["probability_two_random_records_match"])
@@ -231,8 +236,7 @@ def read_model(path: Path, fields: Collection[str]) -> Model:
         told["household"]["prior"], told["household"]["probabilities"]
     )
     model = Model(told["splink"], household)
-    wanted = {name for comparison in model.comparisons for name in columns_of(comparison)}
-    missing = sorted(wanted - set(fields))
+    missing = sorted(model.fields - set(fields))
     if missing:
         raise ModelError(f"{path}: the model compares {', '.join(missing)}, which the table does not have")
     return model

@@ -49,19 +49,20 @@ def compare(
     """Compare pairs of the table `fields`.
 
     Args:
-        connection: DuckDB with the table `fields`, as `fields_l` and `fields_r` too, and the pairs.
+        connection: DuckDB with the tables `fields`, as `fields_l` and `fields_r` too, `frequencies`, and the pairs.
         pairs: Table with `join_key_l`, `join_key_r`.
         comparisons: In Splink's format, with u probabilities.
     """
     left, right, levels = compare_levels(connection, pairs, comparisons)
-    frequencies = _frequencies(connection, comparisons)
     rarity = np.zeros(levels.shape, dtype=np.float32)
+    frequencies = connection.execute("select * from frequencies order by unique_id").fetchnumpy()
+    sides = [np.searchsorted(frequencies["unique_id"], side) for side in (left, right)]
     for place, comparison in enumerate(comparisons):
         for number, level in enumerate(numbered(comparison)):
             column = level.get("tf_adjustment_column")
             if column:
                 at = np.flatnonzero(levels[:, place] == number)
-                common = np.maximum(frequencies[column][left[at]], frequencies[column][right[at]])
+                common = np.maximum.reduce([np.asarray(frequencies[column])[side[at]] for side in sides])
                 rarity[at, place] = np.log2(
                     level["u_probability"] / np.maximum(common, level["tf_minimum_u_value"])
                 )
@@ -99,14 +100,12 @@ def _case(comparison: dict[str, Any]) -> str:
     return f"case {' '.join(whens)} end"
 
 
-def _frequencies(
-    connection: duckdb.DuckDBPyConnection, comparisons: Sequence[dict[str, Any]]
-) -> dict[str, npt.NDArray[np.float64]]:
-    """By column, how common each record's value is among the values there are."""
+def count_frequencies(connection: duckdb.DuckDBPyConnection, comparisons: Sequence[dict[str, Any]]) -> None:
+    """Make the table `frequencies`: `unique_id`, and by column how common each record's value is among those there are."""
     columns = {level.get("tf_adjustment_column") for c in comparisons for level in c["comparison_levels"]}
-    found = {}
-    for column in sorted(filter(None, columns)):
-        values = connection.execute(f"select {column} from fields order by unique_id").df()[column]
-        counts = values.map(values.value_counts(normalize=True))
-        found[str(column)] = counts.fillna(1.0).to_numpy(np.float64)
-    return found
+    counted = [
+        f"case when {column} is null then 1.0 else (count(*) over (partition by {column}))::double / "
+        f"(count({column}) over ()) end as {column}"
+        for column in sorted(filter(None, columns))
+    ]
+    connection.execute(f"create table frequencies as select {', '.join(['unique_id', *counted])} from fields")

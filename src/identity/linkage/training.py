@@ -20,11 +20,11 @@ CERTAIN: Final = (
 RECALL_OF_CERTAIN: Final = 0.7
 _RANDOM_PAIRS: Final = 250_000
 _FEWEST_YEARS_MISSING: Final = 0.002
-_SEED: Final = 1
+SEED: Final = 1
 
 
-def train(connection: duckdb.DuckDBPyConnection, fields: Collection[str]) -> Model:
-    """Learn a model of the table `fields`."""
+def train(connection: duckdb.DuckDBPyConnection, fields: Collection[str], *, seed: int = SEED) -> Model:
+    """Learn a model of the table `fields`; the seed draws the random pairs that chance is counted of."""
     from splink import DuckDBAPI, Linker, block_on
 
     has = set(fields)
@@ -48,14 +48,16 @@ def train(connection: duckdb.DuckDBPyConnection, fields: Collection[str]) -> Mod
     # In a very small table the certain pairs may be all there are, or none.
     prior = "probability_two_random_records_match"
     model[prior] = min(max(model[prior], LEAST_PRIOR), LARGEST_PRIOR)
-    _count_chance(connection, model["comparisons"])
+    _count_chance(connection, model["comparisons"], seed)
     smoothed(model["comparisons"])
     return Model(model)
 
 
-def _count_chance(connection: duckdb.DuckDBPyConnection, comparisons: list[dict[str, Any]]) -> None:
+def _count_chance(
+    connection: duckdb.DuckDBPyConnection, comparisons: list[dict[str, Any]], seed: int
+) -> None:
     """How two random records agree: counted of random pairs, and exactly where a level says that two values are one."""
-    _draw_pairs(connection)
+    _draw_pairs(connection, seed)
     _, _, found = compare_levels(connection, "random_pairs", comparisons)
     for place, comparison in enumerate(comparisons):
         levels = numbered(comparison)
@@ -73,13 +75,13 @@ def _count_chance(connection: duckdb.DuckDBPyConnection, comparisons: list[dict[
                 level["u_probability"] = float(count / counts.sum()) if count else 1e-6
 
 
-def _draw_pairs(connection: duckdb.DuckDBPyConnection) -> None:
+def _draw_pairs(connection: duckdb.DuckDBPyConnection, seed: int) -> None:
     """Random pairs of records, or all there are if they are not more."""
     records = int(_number(connection, "select count(*) from fields"))
     if records * (records - 1) // 2 <= _RANDOM_PAIRS:
         left, right = np.triu_indices(records, 1)
     else:
-        drawn = np.random.default_rng(_SEED).integers(0, records, size=(2, _RANDOM_PAIRS))
+        drawn = np.random.default_rng(seed).integers(0, records, size=(2, _RANDOM_PAIRS))
         left, right = drawn[:, drawn[0] != drawn[1]]
     connection.register("random_pairs", pa.table({"join_key_l": left, "join_key_r": right}))
 

@@ -1,17 +1,41 @@
-"""The fate of every edge, and the clusters that follow: collects edges in the driver, clusters, sends both back."""
+"""Every edge with its fate, and the clusters that follow.
+
+Edges come together in the driver: pairs a person decided on, then shared identifiers by rank, then pairs the linkage
+engine compared. The engine joins what they allow; what it did not join is told why.
+"""
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from identity.config import Namespace
-from identity.resolve.clustering import cluster, node_values
+from identity.config import Matching, Namespace
+from identity.linkage.clustering import Rules
+from identity.linkage.engine import Linked, link_records
+from identity.linkage.known import CANNOT_LINK, OVER_LIMIT, Held, Known, breaks_limit, join_first
+from identity.linkage.model import Model, log_odds
+from identity.linkage.pairs import Ints
+from identity.linkage.work import Spread, here
+from identity.resolve.identifiers import EDGE
+from identity.resolve.records import KEY, comparable, fields_of
 
 _LEFT, _RIGHT = ["source_l", "source_key_l"], ["source_r", "source_key_r"]
-_ORDER = ["rank", "match_weight", "rule", *_LEFT, *_RIGHT]
+_BETWEEN: Final = "\x1f"
+DECISION: Final = (
+    "source_l string, source_key_l string, source_r string, source_key_r string, decision string"
+)
+DECIDED_RANK: Final = 0
+COPY_RANK: Final = 99
+LINKED_RANK: Final = 100  # after every identifier namespace
+_SHAPE = f"{EDGE}, fate string"
+_CLUSTERS = "source string, source_key string, cluster string, confidence double"
+# Cluster confidence of what no model weighed.
+_CERTAIN: Final = 1.0
 
 
 class Resolved(NamedTuple):
@@ -19,85 +43,236 @@ class Resolved(NamedTuple):
 
     Attributes:
         edges: The shape of id.edge.
-        clusters: `source`, `source_key`, `cluster`, `confidence`; records without a used edge are not in it.
+        clusters: `source`, `source_key`, `cluster`, `confidence`; records without an edge are not in it.
+        cut: Components that were too large and had to be cut.
     """
 
     edges: DataFrame
     clusters: DataFrame
+    cut: int
 
 
-def below_threshold(edges: DataFrame, open_members: DataFrame, *, join: float, keep: float) -> DataFrame:
-    """Reject probabilistic edges that are too weak: below `join`, or below `keep` between records that were one before."""
-    before = open_members.select("source", "source_key", "golden_id")
-    left = before.toDF("source_l", "source_key_l", "golden_l")
-    right = before.toDF("source_r", "source_key_r", "golden_r")
-    were_one = F.coalesce(F.col("golden_l") == F.col("golden_r"), F.lit(False))
-    is_weak = F.col("probability") < F.when(were_one, keep).otherwise(join)
-    return (
-        edges.join(left, on=_LEFT, how="left")
-        .join(right, on=_RIGHT, how="left")
-        .withColumn("reason", F.coalesce("reason", F.when(is_weak, "weaker_than_threshold")))
-        .drop("golden_l", "golden_r")
-    )
+@dataclass(frozen=True)
+class Evidence:
+    """What speaks for and against joining records, all of them records that may be joined.
+
+    Attributes:
+        shared: Edges of shared identifiers, in the shape `EDGE`; a reason rejects.
+        records: silver.person_record rows to compare; None compares nothing.
+        decisions: Pairs a person decided on: `source_l`, `source_key_l`, `source_r`, `source_key_r`, `decision`.
+        identifiers: silver.identifier rows.
+        before: Open rows of id.golden_member on the eve of the run.
+    """
+
+    shared: DataFrame
+    records: DataFrame | None
+    decisions: DataFrame
+    identifiers: DataFrame
+    before: DataFrame
 
 
 def resolve_edges(
-    edges: DataFrame, identifiers: DataFrame, *, namespaces: Mapping[str, Namespace]
+    evidence: Evidence,
+    *,
+    namespaces: Mapping[str, Namespace],
+    matching: Matching,
+    model: Model | None,
+    spread: Spread = here,
 ) -> Resolved:
-    """Cluster by the edges that have no reason against them.
+    """Cluster by all evidence.
 
     Args:
-        edges: The shape `EDGE`.
-        identifiers: silver.identifier rows of records that may be joined.
+        evidence: What speaks for and against.
         namespaces: The identifier hierarchy; `max_per_person` protects.
+        matching: Thresholds, and the model's name.
+        model: What agreement is worth; needed where records are compared.
+        spread: Who solves the components.
     """
-    found: pd.DataFrame = edges.toPandas().sort_values(
-        _ORDER, ascending=[name != "match_weight" for name in _ORDER], ignore_index=True
-    )
-    usable = found[found["reason"].isna()]
-    left = pd.MultiIndex.from_frame(usable[_LEFT])
-    right = pd.MultiIndex.from_frame(usable[_RIGHT])
-    nodes = left.append(right).unique().sort_values()
-    index = {key: place for place, key in enumerate(nodes)}
-    protected = {name: n.max_per_person for name, n in namespaces.items() if n.max_per_person is not None}
+    spark = evidence.shared.sparkSession
+    rows = None if evidence.records is None else comparable(evidence.records)
+    shared = _in_order(evidence.shared.toPandas())
+    decided = evidence.decisions.toPandas().sort_values([*_LEFT, *_RIGHT], ignore_index=True)
+    nodes = _Nodes.of(shared, decided, rows)
+    first, known = _known(evidence, shared, decided, nodes, namespaces)
+    if rows is None or model is None:
+        joined = join_first(known)
+        found, labels, reasons, cut = _no_edges(), joined.labels, joined.reasons, 0
+    else:
+        fields = fields_of(rows, nodes.numbers(rows["source"], rows["source_key"]))
+        rules = Rules(log_odds(matching.join_probability), log_odds(matching.keep_probability))
+        linked = link_records(fields, known, model=model, rules=rules, spread=spread)
+        found = _compared(linked, known, nodes, matching)
+        labels, reasons, cut = linked.labels, linked.reasons, linked.cut
+    first = first.assign(reason=first["reason"].where(first["reason"].notna(), None))
+    first.loc[first["place"] >= 0, "reason"] = reasons[first.loc[first["place"] >= 0, "place"]]
+    edges = pd.concat([first.drop(columns="place"), found], ignore_index=True)
+    edges["fate"] = np.where(edges["reason"].isna(), "used", "rejected")
+    return Resolved(_frame(spark, edges), _clusters(spark, edges, labels, nodes), cut)
+
+
+class _Nodes(NamedTuple):
+    """Records by number, in the order of source and key."""
+
+    keys: "pd.Index[str]"
+
+    @classmethod
+    def of(cls, shared: pd.DataFrame, decided: pd.DataFrame, rows: pd.DataFrame | None) -> "_Nodes":
+        """All records that something is known of."""
+        columns = [frame[side] for frame in (shared, decided) for side in (_LEFT, _RIGHT)]
+        columns += [] if rows is None else [rows[[*KEY]]]
+        joined = [_key(frame.iloc[:, 0], frame.iloc[:, 1]) for frame in columns]
+        return cls(pd.Index(np.unique(np.concatenate([j.to_numpy(object) for j in joined]).astype(object))))
+
+    def numbers(self, source: pd.Series, source_key: pd.Series) -> Ints:
+        """Numbers of records; -1 for those nothing is known of."""
+        found: Ints = self.keys.get_indexer(pd.Index(_key(source, source_key))).astype(np.int64)
+        return found
+
+    def ends(self, edges: pd.DataFrame) -> tuple[Ints, Ints]:
+        """Numbers of both sides of edges."""
+        left, right = (self.numbers(edges[side[0]], edges[side[1]]) for side in (_LEFT, _RIGHT))
+        return left, right
+
+    def named(self, numbers: npt.NDArray[Any]) -> pd.DataFrame:
+        """`source`, `source_key` by number."""
+        parts = self.keys[numbers].str.split(_BETWEEN, n=1, expand=False)
+        return pd.DataFrame({"source": parts.str[0], "source_key": parts.str[1]}, dtype=object)
+
+
+def _key(source: pd.Series, source_key: pd.Series) -> "pd.Series[str]":
+    return source.astype(object) + _BETWEEN + source_key.astype(object)
+
+
+def _in_order(edges: pd.DataFrame) -> pd.DataFrame:
+    return edges.sort_values(["rank", "rule", *_LEFT, *_RIGHT], ignore_index=True)
+
+
+def _known(
+    evidence: Evidence,
+    shared: pd.DataFrame,
+    decided: pd.DataFrame,
+    nodes: _Nodes,
+    namespaces: Mapping[str, Namespace],
+) -> tuple[pd.DataFrame, Known]:
+    """Edges to use first, each with its `place` among what the engine is told (-1: it is not), and what it is told."""
+    limits = {name: n.max_per_person for name, n in namespaces.items() if n.max_per_person is not None}
     held = (
-        identifiers.where(F.col("namespace").isin(*protected))
-        .select("namespace", "source", "source_key", F.col("value_hmac").alias("value"))
+        evidence.identifiers.where(F.col("namespace").isin(*limits))
+        .select("namespace", *KEY, F.col("value_hmac").alias("value"))
         .toPandas()
     )
-    values = [node_values(held[held["namespace"] == name], index) for name in protected]
-    pairs = pd.DataFrame({"l": [index[key] for key in left], "r": [index[key] for key in right]})
-    result = cluster(len(nodes), pairs, values, list(protected.values()))
-    found.loc[usable.index[result.rejected], "reason"] = "unique_namespace"
-    found["fate"] = ["used" if pd.isna(reason) else "rejected" for reason in found["reason"]]
-    names = ["\x1f".join(nodes[label]) for label in result.labels]
-    clusters = pd.DataFrame(
-        {
-            "source": nodes.get_level_values(0) if len(nodes) else [],
-            "source_key": nodes.get_level_values(1) if len(nodes) else [],
-            "cluster": names,
-        }
+    held["record"] = nodes.numbers(held["source"], held["source_key"])
+    is_must = decided["decision"] == "must_link"
+    human = decided[[*_LEFT, *_RIGHT]].assign(
+        kind="human", rule=decided["decision"], rank=DECIDED_RANK, match_weight=None, probability=None,
+        reason=is_must.map({True: None, False: CANNOT_LINK}),
+    )  # fmt: skip
+    first = pd.concat([human, shared], ignore_index=True) if len(human) else shared
+    is_open = first["reason"].isna()
+    first["place"] = np.where(is_open, is_open.cumsum() - 1, -1)
+    left, right = nodes.ends(first[is_open])
+    ends = nodes.ends(decided[~is_must])
+    return first, Known(
+        records=len(nodes.keys),
+        first=pd.DataFrame(
+            {"l": left, "r": right, "is_decided": first.loc[is_open, "kind"].eq("human").to_numpy()}
+        ),
+        never=pd.DataFrame({"l": ends[0], "r": ends[1]}),
+        held=held.loc[held["record"] >= 0, ["record", "namespace", "value"]],
+        limits=limits,
+        before=_before(evidence.before, nodes),
     )
-    keys = {"source": object, "source_key": object}  # empty frames would have another type, and not merge
-    clusters = clusters.astype(keys).merge(_confidence(found).astype(keys), on=[*keys], how="left")
-    spark = edges.sparkSession
-    shape = "source string, source_key string, cluster string, confidence double"
-    return Resolved(_frame(edges, found), spark.createDataFrame(clusters, shape))
 
 
-def _confidence(edges: pd.DataFrame) -> pd.DataFrame:
-    """The probability of the strongest used edge of each record; deterministic edges are certain."""
+def _before(members: DataFrame, nodes: _Nodes) -> Ints:
+    """By record, its golden id of the eve as a number."""
+    rows = members.select(*KEY, "golden_id").toPandas()
+    before = np.full(len(nodes.keys), -1, dtype=np.int64)
+    numbers = nodes.numbers(rows["source"], rows["source_key"])
+    before[numbers[numbers >= 0]] = pd.factorize(rows["golden_id"])[0][numbers >= 0]
+    return before
+
+
+def _no_edges() -> pd.DataFrame:
+    names = [part.split()[0] for part in EDGE.split(", ")]
+    return pd.DataFrame({name: pd.Series(dtype=object) for name in names})
+
+
+def _compared(linked: Linked, known: Known, nodes: _Nodes, matching: Matching) -> pd.DataFrame:
+    """Edges of compared pairs that are worth keeping, and of records that say the same."""
+    left, right = linked.candidates.left, linked.candidates.right
+    together = linked.labels[left] == linked.labels[right]
+    worth = together | (linked.weights >= log_odds(matching.candidate_probability))
+    left, right, weights = left[worth], right[worth], linked.weights[worth]
+    compared = _edges(
+        nodes, left, right, kind="probabilistic", rule=matching.model.stem, rank=LINKED_RANK
+    ).assign(
+        match_weight=weights,
+        probability=1 / (1 + np.exp2(-weights)),
+        reason=_why_apart(linked, known, left, right, weights, log_odds(matching.join_probability)),
+    )
+    copies = _edges(
+        nodes, linked.copies["l"].to_numpy(), linked.copies["r"].to_numpy(), kind="deterministic", rule="same_record",
+        rank=COPY_RANK,
+    ).assign(match_weight=None, probability=None, reason=None)  # fmt: skip
+    return pd.concat([copies, compared], ignore_index=True) if len(copies) else compared
+
+
+def _edges(nodes: _Nodes, left: Ints, right: Ints, *, kind: str, rule: str, rank: int) -> pd.DataFrame:
+    sides = [nodes.named(side).add_suffix(end) for side, end in ((left, "_l"), (right, "_r"))]
+    return pd.concat(sides, axis=1).assign(kind=kind, rule=rule, rank=rank)
+
+
+def _why_apart(
+    linked: Linked, known: Known, left: Ints, right: Ints, weights: npt.NDArray[np.float64], join: float
+) -> npt.NDArray[np.object_]:
+    """Why the groups of compared pairs are not one; None where they are."""
+    a, b = linked.labels[left], linked.labels[right]
+    never = {
+        frozenset(pair)
+        for pair in zip(*(linked.labels[known.never[s].to_numpy(np.int64)] for s in "lr"), strict=True)
+    }
+    is_apart = a != b
+    reasons = np.full(len(a), None, dtype=object)
+    reasons[is_apart] = "outweighed"
+    reasons[is_apart & (weights < join)] = "weaker_than_threshold"
+    if is_apart.any():
+        at = np.flatnonzero(is_apart)
+        reasons[at[_over_limit(known, linked.labels, a[at], b[at])]] = OVER_LIMIT
+        if never:
+            banned = [frozenset(pair) in never for pair in zip(a.tolist(), b.tolist(), strict=True)]
+            reasons[is_apart & np.array(banned)] = CANNOT_LINK
+    return reasons
+
+
+def _over_limit(known: Known, labels: Ints, a: Ints, b: Ints) -> npt.NDArray[np.bool_]:
+    """Which two groups would hold more values of a namespace than one person may have."""
+    held: dict[int, Held] = {}
+    groups = labels[known.held["record"].to_numpy(np.int64)].tolist()
+    for group, namespace, value in zip(groups, known.held["namespace"], known.held["value"], strict=True):
+        held.setdefault(group, {}).setdefault(namespace, set()).add(value)
+    nothing: Held = {}
+    pairs = zip(a.tolist(), b.tolist(), strict=True)
+    return np.array(
+        [breaks_limit(held.get(x, nothing), held.get(y, nothing), known.limits) for x, y in pairs], dtype=bool
+    )
+
+
+def _clusters(spark: SparkSession, edges: pd.DataFrame, labels: Ints, nodes: _Nodes) -> DataFrame:
+    """Cluster of each record that has an edge, named by its first record."""
     used = edges[edges["fate"] == "used"]
-    sides = [
-        used[[*side, "probability"]].set_axis(["source", "source_key", "confidence"], axis=1)
-        for side in (_LEFT, _RIGHT)
-    ]
-    both = pd.concat(sides, ignore_index=True)
-    both["confidence"] = both["confidence"].astype(float).fillna(1.0)
-    return both.groupby(["source", "source_key"])["confidence"].max().reset_index()
+    confidence = np.zeros(len(labels))
+    certain = pd.to_numeric(used["probability"]).fillna(_CERTAIN).to_numpy(float)
+    for side in nodes.ends(used):
+        np.maximum.at(confidence, side, certain)
+    found = nodes.named(np.arange(len(labels))).assign(
+        cluster=nodes.keys[labels].to_numpy(object), confidence=np.where(confidence > 0, confidence, _CERTAIN)
+    )
+    return spark.createDataFrame(found, _CLUSTERS) if len(found) else spark.createDataFrame([], _CLUSTERS)
 
 
-def _frame(edges: DataFrame, found: pd.DataFrame) -> DataFrame:
-    shape = ", ".join(f"{f.name} {f.dataType.simpleString()}" for f in edges.schema) + ", fate string"
-    ordered = found[[*edges.columns, "fate"]].astype(object)
-    return edges.sparkSession.createDataFrame(ordered.where(ordered.notna(), None), shape)
+def _frame(spark: SparkSession, edges: pd.DataFrame) -> DataFrame:
+    if not len(edges):
+        return spark.createDataFrame([], _SHAPE)
+    ordered = edges[[field.split()[0] for field in _SHAPE.split(", ")]].astype(object)
+    return spark.createDataFrame(ordered.where(ordered.notna(), None), _SHAPE)

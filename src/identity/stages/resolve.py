@@ -10,11 +10,12 @@ from identity.consent.decide import effective
 from identity.consent.gates import link_permission
 from identity.consent.reach import contact_points, held, subjects
 from identity.contracts import contract_of
+from identity.linkage.model import read_model
 from identity.resolve import devices, golden_id
-from identity.resolve.edges import below_threshold, resolve_edges
+from identity.resolve.edges import DECISION, Evidence, Resolved, resolve_edges
 from identity.resolve.identifiers import shared_identifier_edges
-from identity.resolve.model import load_model
-from identity.resolve.scoring import comparable_records, score
+from identity.resolve.records import FIELDS, comparable_records
+from identity.resolve.spread import over_executors
 from identity.run import Run
 from identity.stages.gates import TableGate, id_facts
 from identity.standardise.identifiers import hash_key, value_hash
@@ -55,9 +56,7 @@ def resolve(run: Run) -> None:
             (F.col("valid_from_on") < F.lit(run.on))
             & (F.coalesce("valid_to_on", F.lit(run.on)) >= F.lit(run.on))
         )
-        edges = _candidates(run, persons, identifiers, permission, eve)
-        permitted = identifiers.join(_permitted(permission), on=_KEY, how="left_semi")
-        edges, joined = resolve_edges(edges, permitted, namespaces=config.namespaces)
+        edges, joined, stage.counts["components_cut"] = _resolved(run, persons, identifiers, permission, eve)
         clusters, owners = _clusters(run, records, carried, permission, joined, views)
         today = golden_id.inherit(clusters, is_open, _born(run), key=hash_key(run.key), on=run.on)
         found = {"members": today.members, "merged": today.merged, "minted": today.minted}
@@ -164,22 +163,31 @@ def _permitted(permission: DataFrame) -> DataFrame:
     return permission.where("link_permission = 'permitted'").select(*_KEY)
 
 
-def _candidates(
-    run: Run, persons: DataFrame, identifiers: DataFrame, permission: DataFrame, open_members: DataFrame
-) -> DataFrame:
-    """Every edge that something speaks for, between records that may be joined."""
-    matching = run.config.matching
+def _resolved(
+    run: Run, persons: DataFrame, identifiers: DataFrame, permission: DataFrame, eve: DataFrame
+) -> Resolved:
+    """Every edge that something speaks for between records that may be joined, and the clusters that follow."""
+    matching, namespaces = run.config.matching, run.config.namespaces
     may = _permitted(permission)
-    records = persons.join(may, on=_KEY, how="left_semi")
+    carried = identifiers.join(may, on=_KEY, how="left_semi")
     shared = shared_identifier_edges(
-        identifiers.join(may, on=_KEY, how="left_semi"), records, namespaces=run.config.namespaces
+        carried, persons.join(may, on=_KEY, how="left_semi"), namespaces=namespaces
     )
-    if not matching.probabilistic:
-        return shared
-    comparable = comparable_records(persons, permission, sources=matching.sources)
-    scored = score(comparable, model=load_model(matching.model), at_least=matching.candidate_probability)
-    return shared.unionByName(
-        below_threshold(scored, open_members, join=matching.join_probability, keep=matching.keep_probability)
+    compared = comparable_records(persons, permission, sources=matching.sources)
+    spark = run.tables.spark
+    evidence = Evidence(
+        shared=shared,
+        records=compared if matching.probabilistic else None,
+        decisions=spark.createDataFrame([], DECISION),
+        identifiers=carried,
+        before=eve,
+    )
+    return resolve_edges(
+        evidence,
+        namespaces=namespaces,
+        matching=matching,
+        model=read_model(matching.model, FIELDS) if matching.probabilistic else None,
+        spread=over_executors(spark),
     )
 
 

@@ -1,6 +1,7 @@
 """Pairs, weights and clusters against Splink and against naive ways to the same."""
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -8,18 +9,22 @@ from typing import Any
 import duckdb
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from splink import DuckDBAPI, Linker
 
 from identity.linkage import blocking, clustering
 from identity.linkage.blocking import block, key_expressions
-from identity.linkage.clustering import components, link
-from identity.linkage.engine import link_records, load_fields
+from identity.linkage.clustering import Evidence, Group, Rules, components, merge_groups
+from identity.linkage.engine import Linked, arrow_of, link_records
 from identity.linkage.fields import standardise
+from identity.linkage.known import Known
 from identity.linkage.model import Household, Model, log_odds, model_text, read_model
-from identity.linkage.pairs import Pairs, compare, numbered
+from identity.linkage.pairs import Pairs, compare, count_frequencies, numbered
 from identity.linkage.scores import score_clusters
 from identity.linkage.training import train
+from identity.linkage.work import load_fields
 
 Town = tuple[pd.DataFrame, list[int]]
 
@@ -31,9 +36,10 @@ Trained = tuple[duckdb.DuckDBPyConnection, pd.DataFrame, Model, Pairs]
 def trained(town: Town, types: dict[str, str]) -> Iterator[Trained]:
     fields = standardise(town[0], types)
     with duckdb.connect(":memory:") as connection:
-        load_fields(connection, fields)
+        load_fields(connection, arrow_of(fields))
         block(connection, set(fields.columns))
         model = train(connection, set(fields.columns))
+        count_frequencies(connection, model.comparisons)
         yield connection, fields, model, compare(connection, "blocked", model.comparisons)
 
 
@@ -43,7 +49,7 @@ def test_pairs_are_those_that_share_a_small_block(
     monkeypatch.setattr(blocking, "LARGEST_BLOCK", 6)
     fields = standardise(town[0], types)
     with duckdb.connect(":memory:") as connection:
-        load_fields(connection, fields)
+        load_fields(connection, arrow_of(fields))
         block(connection, set(fields.columns))
         found = connection.execute("select join_key_l, join_key_r from blocked").fetchall()
         expected = set()
@@ -62,7 +68,7 @@ def test_the_dearest_keys_are_left_out(monkeypatch: pytest.MonkeyPatch, town: To
     def pairs(budget: int) -> int:
         monkeypatch.setattr(blocking, "PAIRS_PER_RECORD", budget)
         with duckdb.connect(":memory:") as connection:
-            load_fields(connection, fields)
+            load_fields(connection, arrow_of(fields))
             block(connection, set(fields.columns))
             return int(connection.execute("select count(*) from blocked").fetchall()[0][0])
 
@@ -148,65 +154,162 @@ def all_pairs(size: int, seed: int) -> Pairs:
     return Pairs(left, right, levels, rng.normal(0, 1, size=levels.shape).astype(np.float32) * (levels == 1))
 
 
-def naively_linked(pairs: Pairs, model: Model, size: int, cannot: Any) -> list[int]:
+def naively_linked(
+    pairs: Pairs, model: Model, groups: Sequence[Group], forbidden: Any, rules: Rules, place_of: list[int]
+) -> list[int]:
     """Merge the best two groups, scoring every two groups anew from their records each time."""
-    bits = model.bits(pairs)
+    bits, household = model.bits(pairs), model.household_bits(pairs)
     row_of = {
         frozenset(pair): row
         for row, pair in enumerate(zip(pairs.left.tolist(), pairs.right.tolist(), strict=True))
     }
-    groups = [[record] for record in range(size)]
+    records = [[r for r, at in enumerate(place_of) if at == place] for place in range(len(groups))]
+    now = [[place] for place in range(len(groups))]
 
     def score(a: list[int], b: list[int]) -> float:
-        rows = [row_of[frozenset((x, y))] for x in a for y in b]
-        total = log_odds(model.prior) - (20.0 if cannot[rows].any() else 0.0)
+        sides = [(groups[x], groups[y]) for x in a for y in b]
+        if any(y.name in x.never or x.name in y.never for x, y in sides):
+            return -math.inf
+        for namespace, limit in rules.limits.items():
+            if len(set().union(*(groups[x].held.get(namespace, set()) for x in a + b))) > limit:
+                return -math.inf
+        rows = [row_of[frozenset((r, s))] for x in a for y in b for r in records[x] for s in records[y]]
+        total = log_odds(model.prior) - (20.0 if forbidden[rows].any() else 0.0)
+        total += (rules.join - rules.keep) * any(x.before & y.before for x, y in sides)
+        against = 0.0 if model.household is None else math.log2(model.household.prior)
         for field in range(bits.shape[1]):
-            there = [float(bits[row, field]) for row in rows if pairs.levels[row, field] >= 0]
+            there = [row for row in rows if pairs.levels[row, field] >= 0]
             if there:
-                total += 0.75 * sum(there) / len(there) + 0.25 * max(there)
-        return total
+                told = [float(bits[row, field]) for row in there]
+                total += 0.75 * sum(told) / len(told) + 0.25 * max(told)
+                against += float(household[there, field].mean())
+        return total if model.household is None else total - math.log2(1 + 2**against)
 
-    while len(groups) > 1:
-        best, a, b = max((score(a, b), -i, -j) for (i, a), (j, b) in combinations(enumerate(groups), 2))
-        if best < 0:
+    while len(now) > 1:
+        best, a, b = max((score(a, b), -i, -j) for (i, a), (j, b) in combinations(enumerate(now), 2))
+        if best < rules.join:
             break
-        groups[-a] = sorted(groups[-a] + groups[-b])
-        del groups[-b]
-    label = {record: min(group) for group in groups for record in group}
-    return [label[record] for record in range(size)]
+        now[-a] = sorted(now[-a] + now[-b])
+        del now[-b]
+    label = {place: min(group) for group in now for place in group}
+    return [label[place] for place in range(len(groups))]
 
 
-@pytest.mark.parametrize("seed", range(12))
+def some_groups(count: int, chance: np.random.Generator) -> list[Group]:
+    """Groups with values, bans and a past, drawn at random."""
+    groups = []
+    for place in range(count):
+        held = {"n": {str(chance.integers(0, 3))}} if chance.random() < 0.5 else {}
+        never = frozenset(
+            {10 * int(chance.integers(0, count))} - {10 * place} if chance.random() < 0.3 else ()
+        )
+        before = frozenset({int(chance.integers(0, 3))} if chance.random() < 0.5 else ())
+        groups.append(Group(10 * place, held, never, before))
+    return groups
+
+
+@pytest.mark.parametrize("seed", range(40))
 def test_linkage_is_the_naive_one(seed: int):
-    pairs, model = all_pairs(9, seed), some_model()
-    cannot = np.random.default_rng(seed).random(len(pairs)) < 0.1
-    found = link(pairs, model, np.zeros(9, dtype=np.int64), cannot=cannot)
-    assert found.tolist() == naively_linked(pairs, model, 9, cannot)
+    chance = np.random.default_rng(seed)
+    model = some_model()
+    if seed % 2:
+        model = Model(model.splink, Household(0.05, {"a": [0.3, 0.7], "b": [0.6, 0.4]}))
+    count = 9
+    groups = some_groups(6, chance)
+    place_of = [*range(6), *chance.integers(0, 6, count - 6).tolist()]
+    pairs = all_pairs(count, seed)
+    across = np.array([place_of[a] != place_of[b] for a, b in zip(pairs.left, pairs.right, strict=True)])
+    pairs = pairs.where(across)
+    forbidden = chance.random(len(pairs)) < 0.1
+    rules = Rules(join=1.0, keep=-1.0, limits={"n": 1})
+    at = np.array(place_of)
+    ends = at[pairs.left], at[pairs.right]
+    found = merge_groups(groups, ends, Evidence.of(pairs, forbidden, model), model, rules)
+    assert found.tolist() == naively_linked(pairs, model, groups, forbidden, rules, place_of)
 
 
-def weighed(*edges: tuple[int, int, float]) -> tuple[Pairs, Any]:
+def weighed(*edges: tuple[int, int, float]) -> tuple[Any, Any, Any]:
     left, right, weights = (np.array(column) for column in zip(*edges, strict=True))
-    shape = (len(edges), 1)
-    return Pairs(left, right, np.zeros(shape, np.int8), np.zeros(shape, np.float32)), weights.astype(float)
+    return left, right, weights.astype(float)
 
 
 def test_large_components_are_cut_where_they_are_weakest(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(clustering, "LARGEST", 3)
-    pairs, weights = weighed((0, 1, 9.0), (1, 2, 9.0), (2, 3, 0.5), (3, 4, 9.0), (5, 6, -1.0), (7, 8, -3.0))
-    assert components(pairs, weights, records=9).tolist() == [0, 0, 0, 1, 1, 2, 2, 3, 4]
+    edges = weighed((0, 1, 9.0), (1, 2, 9.0), (2, 3, 0.5), (3, 4, 9.0), (5, 6, -1.0), (7, 8, -3.0))
+    found = components(*edges, sizes=np.ones(9, dtype=np.int64))
+    assert found.labels.tolist() == [0, 0, 0, 1, 1, 2, 2, 3, 4]
+    assert found.cut == 1
+
+
+def test_records_of_a_group_count(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(clustering, "LARGEST", 3)
+    found = components(*weighed((0, 1, 9.0), (1, 2, 2.0)), sizes=np.array([1, 2, 1]))
+    assert found.labels.tolist() == [0, 0, 1]
 
 
 def test_a_chain_that_no_weight_cuts_is_cut_all_the_same(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(clustering, "LARGEST", 100)
-    pairs, weights = weighed(*((i, i + 1, 5.0) for i in range(9_999)))
-    sizes = np.bincount(components(pairs, weights, records=10_000))
-    assert sizes.tolist() == [100] * 100
+    chain = weighed(*((i, i + 1, 5.0) for i in range(9_999)))
+    found = components(*chain, sizes=np.ones(10_000, dtype=np.int64))
+    assert np.bincount(found.labels).tolist() == [100] * 100
+
+
+def linked(records: pd.DataFrame, types: dict[str, str], **options: Any) -> Linked:
+    fields = standardise(records, types)
+    return link_records(fields, options.pop("known", Known(len(fields))), **options)
+
+
+def test_what_is_known_is_obeyed(town: Town, types: dict[str, str]):
+    records, persons = town
+    free = linked(records, types)
+    by_person = pd.Series(range(len(persons))).groupby(persons).agg(list)
+    apart = next(p for p in by_person if len(p) > 1 and free.labels[p[0]] == free.labels[p[1]])
+    one, other = by_person[by_person.str.len() > 0].iloc[[3, 7]].str[0]
+    known = Known(
+        len(persons),
+        first=pd.DataFrame({"l": [one], "r": [other], "is_decided": True}),
+        never=pd.DataFrame({"l": [apart[0]], "r": [apart[1]]}),
+    )
+    told = linked(records, types, known=known, model=free.model)
+    assert told.labels[one] == told.labels[other] != free.labels[other]
+    assert told.labels[apart[0]] != told.labels[apart[1]]
+
+
+def test_groups_that_were_one_stay_one_down_to_the_lower_threshold(town: Town, types: dict[str, str]):
+    records, _ = town
+    free = linked(records, types)
+    strict, loose = Rules(join=40.0, keep=40.0), Rules(join=40.0, keep=0.0)
+    before = Known(len(records), before=free.labels)
+    alone = linked(records, types, known=before, model=free.model, rules=strict).labels
+    kept = linked(records, types, known=before, model=free.model, rules=loose).labels
+    assert len(set(alone.tolist())) > len(set(kept.tolist()))
+    assert kept.tolist() == free.labels.tolist()
+
+
+def test_many_copies_are_compared_once_and_stay_together(town: Town, types: dict[str, str]):
+    records, _ = town
+    copied = pd.concat([records, *[records.iloc[[0]]] * 300], ignore_index=True)
+    found = linked(copied, types, model=linked(records, types).model)
+    assert len(found.copies) == 300
+    assert set(found.labels[len(records) :].tolist()) == {int(found.labels[0])}
+
+
+def test_components_may_be_solved_in_any_parts(town: Town, types: dict[str, str]):
+    records, _ = town
+
+    def in_parts(work: pa.Table, solve: Any) -> pa.Table:
+        parts = [
+            work.filter(pc.equal(work["component"], c)) for c in sorted(set(work["component"].to_pylist()))
+        ]
+        return pa.concat_tables(solve(part) for part in reversed(parts))
+
+    whole, parted = linked(records, types), linked(records, types, spread=in_parts)
+    assert whole.labels.tolist() == parted.labels.tolist()
 
 
 def test_the_town_is_found(town: Town, types: dict[str, str]):
     records, persons = town
-    linked = link_records(records, types)
-    found = pd.crosstab(pd.Series(linked.labels), pd.Series(persons))
+    found = pd.crosstab(pd.Series(linked(records, types).labels), pd.Series(persons))
     pairs = float((found.to_numpy() * (found.to_numpy() - 1) / 2).sum())
     told = float((found.sum(axis=1) * (found.sum(axis=1) - 1) / 2).sum())
     true = float((found.sum() * (found.sum() - 1) / 2).sum())
@@ -218,17 +321,17 @@ def test_a_source_that_holds_nobody_twice_is_believed(types: dict[str, str], tow
     records, persons = town
     place = pd.Series(persons).groupby(persons).cumcount()
     records = records.assign(source=("s" + place.astype(str)).to_numpy())
-    linked = link_records(records, {**types, "source": "source"})
-    together = pd.DataFrame({"golden": linked.labels, "source": records["source"]})
+    found = linked(records, {**types, "source": "source"})
+    together = pd.DataFrame({"golden": found.labels, "source": records["source"]})
     assert not together.duplicated().any()
 
 
 def test_a_model_file_gives_the_same_weights(town: Town, types: dict[str, str], tmp_path: Path):
     records, _ = town
-    first = link_records(records, types)
+    first = linked(records, types)
     file = tmp_path / "model.json"
     file.write_text(model_text(first.model, types, records=len(records), fingerprint="x"), encoding="utf-8")
-    again = link_records(records, types, model=read_model(file, standardise(records, types).columns))
+    again = linked(records, types, model=read_model(file, standardise(records, types).columns))
     assert again.labels.tolist() == first.labels.tolist()
     np.testing.assert_allclose(again.weights, first.weights)
 
@@ -243,14 +346,14 @@ def test_names_in_other_letters_are_names(town: Town, types: dict[str, str]):
 
 def test_a_year_or_an_age_alone_is_compared(town: Town, types: dict[str, str]):
     records = town[0].assign(born=town[0]["born"].str[:4])
-    model = link_records(records, {**types, "born": "birth_year"}).model
+    model = linked(records, {**types, "born": "birth_year"}).model
     assert "born" in {comparison["output_column_name"] for comparison in model.comparisons}
     aged = town[0].assign(
         age=[None if b is None else str(2020 - int(b[:4])) for b in town[0]["born"]], asked="2020"
     )
-    model = link_records(aged, {**types, "born": "ignore", "age": "age", "asked": "as_of"}).model
+    model = linked(aged, {**types, "born": "ignore", "age": "age", "asked": "as_of"}).model
     assert "born" in {comparison["output_column_name"] for comparison in model.comparisons}
 
 
 def _found_whole(records: pd.DataFrame, types: dict[str, str], persons: list[int]) -> float:
-    return float(score_clusters(link_records(records, types).labels, np.array(persons))["exact_cluster_rate"])
+    return float(score_clusters(linked(records, types).labels, np.array(persons))["exact_cluster_rate"])
