@@ -64,7 +64,13 @@ def link_records(
         tell: Called with what is being done.
     """
     tell("standardise")
-    fields = standardise(records, types)
+    return link_fields(standardise(records, types), model=model, tell=tell)
+
+
+def link_fields(
+    fields: pd.DataFrame, *, model: Model | None = None, tell: Callable[[str], None] = lambda _: None
+) -> Linked:
+    """As `link_records`, of records that `fields.standardise` has brought into fields."""
     copies = _copies(fields)
     first = np.flatnonzero(copies == np.arange(len(copies)))
     place = np.zeros(len(copies), dtype=np.int64)
