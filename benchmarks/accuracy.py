@@ -61,8 +61,7 @@ def main() -> None:
 
 def _row(path: Path) -> None:
     with tempfile.TemporaryDirectory() as out:
-        link = [sys.executable, "-m", "identity.cli", "link", str(path / "records.parquet"), "--out", out]
-        ours, seconds, memory = _timed([*link, "--truth", str(path / "truth.parquet"), "--json"])
+        ours, seconds, memory = timed_link(path / "records.parquet", Path(out), path / "truth.parquet")
         connected = _connected(Path(out), path)
     theirs, peer_seconds, _ = _timed([sys.executable, "-m", "benchmarks.accuracy", "--peer", str(path)])
     clusters = ours["clusters"]
@@ -88,6 +87,12 @@ def _components_f1(left: Any, right: Any, ids: pd.Series, path: Path) -> float:
     truth = pd.read_parquet(path / "truth.parquet").set_index("record_id")["entity_id"]
     f1: float = score_clusters(np.asarray(labels), pd.factorize(ids.map(truth))[0])["pairwise"]["f1"]
     return f1
+
+
+def timed_link(file: Path, out: Path, truth: Path) -> tuple[dict[str, Any], float, float]:
+    """The figures of `identity link` in a process of its own, its seconds from the shell's prompt, and its peak in GB."""
+    link = [sys.executable, "-m", "identity.cli", "link", str(file), "--out", str(out)]
+    return _timed([*link, "--truth", str(truth), "--json"])
 
 
 def _timed(command: list[str]) -> tuple[dict[str, Any], float, float]:

@@ -32,15 +32,16 @@ def link_command(
 ) -> None:
     """Link the records of any table of persons: who is one person gets one golden id. Needs no Spark and no labels."""
     from identity.link import LinkRequest, link
-    from identity.link_report import write_link_report
+    from identity.link_report import link_page
+    from identity.linkage.files import require_writable
 
     progress = Console(stderr=True)
     request = LinkRequest(files, id_column, source, _mapped(given or []), model, truth)
+    require_writable(out)
     with progress.status("start …") as status:
         result = link(request, tell=lambda step: status.update(f"{step} …"))
-        result.write(out)
-        status.update("report …")
-        write_link_report(result, out / "report.html", title=", ".join(file.name for file in files))
+        status.update("write …")
+        result.write(out, page=link_page(result, title=", ".join(file.name for file in files)))
     if as_json:
         print(json.dumps(result.summary))
         return

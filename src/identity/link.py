@@ -17,7 +17,7 @@ from identity.linkage.engine import Linked, link_records
 from identity.linkage.fields import standardise
 from identity.linkage.files import read_tables, write_all
 from identity.linkage.known import Known
-from identity.linkage.model import Model, model_text, read_model
+from identity.linkage.model import model_text, read_model
 from identity.linkage.scores import score_clusters, score_edges
 from identity.linkage.types import Guess, check_types, guess_types
 
@@ -69,14 +69,18 @@ class LinkResult:
     model: str
     summary: dict[str, Any]
 
-    def write(self, out: Path) -> None:
-        """Write `golden_ids.parquet`, `edges.parquet` and `model.json`, or nothing.
+    def write(self, out: Path, *, page: str) -> None:
+        """Write `golden_ids.parquet`, `edges.parquet`, `model.json` and `report.html`, or nothing.
+
+        Args:
+            out: The folder; files of an earlier result are replaced.
+            page: The report.
 
         Raises:
             PlatformError: The folder cannot be written.
         """
         tables = {"golden_ids.parquet": self.golden_ids, "edges.parquet": self.edges}
-        write_all(out, tables, {"model.json": self.model})
+        write_all(out, tables, {"model.json": self.model, "report.html": page})
 
 
 def link(request: LinkRequest, *, tell: Callable[[str], None] = lambda _: None) -> LinkResult:
@@ -94,6 +98,8 @@ def link(request: LinkRequest, *, tell: Callable[[str], None] = lambda _: None) 
     began = time.monotonic()
     tell("read")
     table = read_tables(request.files)
+    if not len(table):
+        raise SourceError(f"{', '.join(map(str, request.files))}: no records")
     ids = _record_ids(table, request.id_column)
     types = _types(table.drop(columns=ids.name, errors="ignore"), request)
     kinds = {column: guess.kind for column, guess in types.items()}
@@ -104,9 +110,9 @@ def link(request: LinkRequest, *, tell: Callable[[str], None] = lambda _: None) 
     records = table.iloc[order].reset_index(drop=True)
     ids, sources = (column.iloc[order].reset_index(drop=True) for column in (ids, sources))
     truth = None if request.truth is None else _truth(request.truth, ids)
-    model = None if request.model is None else _model(request.model, records, kinds)
     tell("standardise")
     fields = standardise(records, kinds)
+    model = None if request.model is None else read_model(request.model, fields.columns)
     linked = link_records(fields, Known(len(fields)), model=model, tell=tell)
     golden = _golden_ids(ids, sources, linked, with_source="source" in kinds.values())
     summary: dict[str, Any] = {
@@ -168,10 +174,6 @@ def _types(records: pd.DataFrame, request: LinkRequest) -> dict[str, Guess]:
     return types
 
 
-def _model(path: Path, records: pd.DataFrame, kinds: Mapping[str, str]) -> Model:
-    return read_model(path, standardise(records, kinds).columns)
-
-
 def _truth(path: Path, ids: pd.Series) -> npt.NDArray[np.int64]:
     """Entity of each record, as a number."""
     if ids.duplicated().any():
@@ -201,16 +203,21 @@ def _golden_ids(ids: pd.Series, sources: pd.Series, linked: Linked, *, with_sour
 
 
 def _edges(linked: Linked, golden: pd.DataFrame) -> pd.DataFrame:
-    pairs, names = linked.candidates, golden.drop(columns="golden_id")
-    sides = {"_l": names.iloc[pairs.left], "_r": names.iloc[pairs.right]}
-    edges = pd.concat(
+    worth = np.flatnonzero(linked.weights.round(4) >= _WORTH_KEEPING)
+    left, right, weights = (
+        linked.candidates.left[worth],
+        linked.candidates.right[worth],
+        linked.weights[worth],
+    )
+    names = golden.drop(columns="golden_id")
+    sides = {"_l": names.iloc[left], "_r": names.iloc[right]}
+    return pd.concat(
         [side.add_suffix(end).reset_index(drop=True) for end, side in sides.items()], axis=1
     ).assign(
-        match_weight=linked.weights.round(4),
-        match_probability=(1 / (1 + np.exp2(-linked.weights))).round(6),
-        is_used=linked.labels[pairs.left] == linked.labels[pairs.right],
+        match_weight=weights.round(4),
+        match_probability=(1 / (1 + np.exp2(-weights))).round(6),
+        is_used=linked.labels[left] == linked.labels[right],
     )
-    return edges[edges["match_weight"] >= _WORTH_KEEPING].reset_index(drop=True)
 
 
 def _scores(linked: Linked, entity: npt.NDArray[np.int64]) -> dict[str, Any]:

@@ -6,25 +6,23 @@ Counts, names of columns and what the model learnt; no value of any record.
 import json
 from collections.abc import Mapping
 from math import log2
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from identity.link import LinkResult
 from identity.linkage.pairs import numbered
-from identity.page import BAD, GOOD, NEUTRAL, Figure, bars, write_page
+from identity.page import BAD, GOOD, NEUTRAL, Figure, bars, page_text
 
 _BITS_A_BAR = 2
 _MOST_BITS = 30
 
 
-def write_link_report(result: LinkResult, path: Path, *, title: str) -> None:
-    """Write the page.
+def link_page(result: LinkResult, *, title: str) -> str:
+    """The page, as HTML.
 
     Args:
         result: What `link.link` found.
-        path: The page.
         title: What was linked.
     """
     summary = result.summary
@@ -39,7 +37,7 @@ def write_link_report(result: LinkResult, path: Path, *, title: str) -> None:
             (name, f"{scores[key]:.3f}")
             for name, key in (("precision", "precision"), ("recall", "recall"), ("F1", "f1"))
         ]
-    write_page(path, title=title, subtitle="Linked without labels.", tiles=tiles, figures=_figures(result))
+    return page_text(title=title, subtitle="Linked without labels.", tiles=tiles, figures=_figures(result))
 
 
 def _figures(result: LinkResult) -> list[Figure]:

@@ -34,10 +34,18 @@ class Figure(NamedTuple):
 def write_page(
     path: Path, *, title: str, subtitle: str, tiles: Iterable[tuple[str, str]], figures: Iterable[Figure]
 ) -> None:
-    """Write a page; figures without rows are left out.
+    """Write `page_text` to a file; its folder is made if it is not there."""
+    page = page_text(title=title, subtitle=subtitle, tiles=tiles, figures=figures)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(page, encoding="utf-8")
+
+
+def page_text(
+    *, title: str, subtitle: str, tiles: Iterable[tuple[str, str]], figures: Iterable[Figure]
+) -> str:
+    """A page as HTML; figures without rows are left out.
 
     Args:
-        path: The page; its folder is made if it is not there.
         title: Its heading.
         subtitle: A line below it.
         tiles: The few numbers one looks for first: name and value.
@@ -53,11 +61,10 @@ def write_page(
         if figure.rows
     ]
     pages = Environment(loader=PackageLoader("identity", "."), autoescape=select_autoescape(["j2"]))
-    page = pages.get_template("page.html.j2").render(
+    page: str = pages.get_template("page.html.j2").render(
         title=title, subtitle=subtitle, tiles=list(tiles), figures=drawn
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(page, encoding="utf-8")
+    return page
 
 
 def bars(

@@ -12,7 +12,7 @@ import pytest
 from identity.cli import main
 from identity.errors import ConfigError, IdentityError, ModelError, SourceError
 from identity.link import LinkRequest, LinkResult, link
-from identity.link_report import write_link_report
+from identity.link_report import link_page
 from tests.unit.linkage.conftest import town as make_town
 
 town = make_town
@@ -119,7 +119,7 @@ def test_an_id_may_come_once_in_every_source(table: pd.DataFrame, truth: Path, t
 
 def test_a_model_scores_another_table(file: Path, table: pd.DataFrame, tmp_path: Path):
     first = link(LinkRequest([file]))
-    first.write(tmp_path)
+    first.write(tmp_path, page="")
     some = table[table["record_id"] < "r0200"]
     second = result_of(some, tmp_path / "some", model=tmp_path / "model.json")
     assert json.loads(second.model)["splink"] == json.loads(first.model)["splink"]
@@ -134,6 +134,11 @@ ONE = {"first_name": ["Anna"], "surname": ["Aho"], "dob": ["1980-01-31"], "email
 def test_very_little_is_linked_all_the_same(rows: int, ids: int, tmp_path: Path):
     result = result_of(pd.DataFrame({name: values * rows for name, values in ONE.items()}), tmp_path)
     assert (result.summary["records"], result.summary["golden_ids"]) == (rows, ids)
+
+
+def test_records_that_are_all_empty_are_nobody_in_common(tmp_path: Path):
+    nobody = pd.DataFrame({name: [None] * 3 for name in ONE} | {"first_name": ["Anna", None, None]})
+    assert result_of(nobody, tmp_path).summary["golden_ids"] == 3
 
 
 def test_nothing_in_common_is_nobody_in_common(tmp_path: Path):
@@ -157,8 +162,13 @@ CSV = "id,first_name,surname,dob\n" + "".join(f"{n},Anna,Aho,1980-01-{n % 28 + 1
     [
         ("none.csv", None, "no such file"),
         ("empty.csv", "", "the file is empty"),
-        ("bad.csv", CSV + '9001,"Anna,Aho,1980\n' + CSV.split("\n", 1)[1], "cannot be read as CSV in UTF-8"),
-        ("latin.csv", CSV.encode() + b"9001,P\xe4ivi,Aho,1980-01-01\n", "cannot be read as CSV in UTF-8"),
+        ("header.csv", CSV.split("\n", 1)[0], "no records"),
+        (
+            "bad.csv",
+            CSV + '9001,"Anna,Aho,1980\n' + CSV.split("\n", 1)[1],
+            "line 3002: cannot be read as CSV with 4",
+        ),
+        ("latin.csv", CSV.encode() + b"9001,P\xe4ivi,Aho,1980-01-01\n", "line 3002: not in UTF-8"),
         ("not.parquet", "PAR?", "cannot be read as Parquet"),
         (
             "twice.csv",
@@ -206,24 +216,40 @@ def test_models_that_do_not_fit(file: Path, tmp_path: Path):
     other = broken(tmp_path, "other.json", result.model.replace("identity-link-1", "identity-link-0"))
     with pytest.raises(ModelError, match="not a model of format identity-link-1"):
         link(LinkRequest([file], model=other))
+    half = broken(tmp_path, "half.json", json.dumps({"format": "identity-link-1"}))
+    with pytest.raises(ModelError, match="parts of the model are missing"):
+        link(LinkRequest([file], model=half))
     fits = broken(tmp_path, "fits.json", result.model)
     with pytest.raises(ModelError, match=r"the model compares .*email"):
         link(LinkRequest([file], types={"email": "ignore"}, model=fits))
+
+
+def test_what_cannot_be_written_is_said_before_linking(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("identity.link.link", lambda *_, **__: pytest.fail("linked all the same"))
+    assert run(file, "--out", file) == 3
+
+
+def test_a_page_that_cannot_be_drawn_leaves_no_file(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("identity.link_report.page_text", lambda **_: 1 / 0)
+    assert run(file, "--out", tmp_path / "out") == 1
+    assert not (tmp_path / "out").exists()
 
 
 def test_an_error_leaves_no_file(file: Path, tmp_path: Path):
     assert run(file, "--out", tmp_path / "out", "--map", "surname") == 2
     assert run(tmp_path / "none.csv", "--out", tmp_path / "out") == 4
     assert run(file, "--out", file / "below") == 3
+    assert run(file, "--out", file) == 3
     assert not (tmp_path / "out").exists()
 
 
-def test_the_report_tells_the_figures_and_no_value_of_a_record(
-    file: Path, table: pd.DataFrame, truth: Path, tmp_path: Path
-):
+def test_the_report_tells_the_figures_and_no_value_of_a_record(file: Path, table: pd.DataFrame, truth: Path):
     result = link(LinkRequest([file], truth=truth))
-    write_link_report(result, tmp_path / "report.html", title="town")
-    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    page = link_page(result, title="town")
     assert page.count("<svg") == 4
     assert "<script" not in page
     assert f"<strong>{result.summary['golden_ids']:,}</strong>persons" in page

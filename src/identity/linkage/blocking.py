@@ -1,7 +1,8 @@
 """Which pairs are worth scoring: those that agree on one of many keys, the most telling keys first.
 
 A key puts records into blocks. Blocks of more than `LARGEST_BLOCK` records say little and cost much, so they are left
-out; keys are then taken from the one with fewest pairs up, until a budget of pairs is spent.
+out; keys are then taken from the one with fewest pairs up, until a budget of pairs is spent: so many
+a record, but no more in all than one machine can hold.
 """
 
 from collections.abc import Collection
@@ -11,6 +12,8 @@ import duckdb
 
 LARGEST_BLOCK: Final = 150  # records
 PAIRS_PER_RECORD: Final = 105  # of all keys together, before pairs found twice are counted once
+# What one machine can hold; it counts from 570,000 records on, where the keys it leaves out bring next to nothing.
+MOST_PAIRS: Final = 60_000_000
 
 # Parts of a key, as SQL over the fields.
 _PARTS: Final = {
@@ -84,15 +87,17 @@ def block(connection: duckdb.DuckDBPyConnection, fields: Collection[str]) -> Non
     """
     expressions = key_expressions(fields)
     keys = ", ".join(f"{sql} as k{place}" for place, sql in enumerate(expressions))
-    connection.execute(f"create table keys as select unique_id, {keys or 'null as k0'} from fields")
+    connection.execute(
+        f"create table keys as select unique_id::integer as unique_id, {keys or 'null as k0'} from fields"
+    )
     found = " union all ".join(
-        f"select {rank} as match_key, l.unique_id as join_key_l, r.unique_id as join_key_r "
+        f"select {rank}::utinyint as match_key, l.unique_id as join_key_l, r.unique_id as join_key_r "
         f"from ({_blocks(key)}) l join ({_blocks(key)}) r on l.k = r.k and l.unique_id < r.unique_id"
         for rank, key in enumerate(_affordable(connection, len(expressions)))
     )
-    none = "select 0 as match_key, unique_id as join_key_l, unique_id as join_key_r from fields where false"
+    none = "select 0::utinyint as match_key, unique_id as join_key_l, unique_id as join_key_r from fields where false"
     connection.execute(
-        "create table blocked as select min(match_key)::varchar as match_key, join_key_l, join_key_r "
+        "create table blocked as select min(match_key) as match_key, join_key_l, join_key_r "
         f"from ({found or none}) group by join_key_l, join_key_r"
     )
     connection.execute("drop table keys")
@@ -110,7 +115,8 @@ def _affordable(connection: duckdb.DuckDBPyConnection, keys: int) -> list[int]:
     counted = connection.execute(
         f"select key, pairs from ({pairs}) where pairs > 0 order by pairs, key"
     ).fetchall()
-    left = PAIRS_PER_RECORD * connection.execute("select count(*) from fields").fetchall()[0][0]
+    records = connection.execute("select count(*) from fields").fetchall()[0][0]
+    left = min(PAIRS_PER_RECORD * records, MOST_PAIRS)
     taken = []
     for key, cost in counted:
         left -= cost

@@ -15,16 +15,19 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from identity.errors import ModelError
 from identity.linkage.comparisons import is_shared
-from identity.linkage.pairs import Levels, Pairs, numbered
+from identity.linkage.pairs import Ints, Levels, Pairs, numbered
 
 Bits = npt.NDArray[np.float64]
+_Table = npt.NDArray[np.float32]
 
 FORMAT: Final = "identity-link-1"
 ROUNDS: Final = 8
 LEAST_PRIOR: Final = 1e-9
+_LEAST_HOUSEHOLD_PRIOR: Final = 1e-10
 LARGEST_PRIOR: Final = 0.3
 _LEAST_M: Final = 0.002
 _LIMIT: Final = 60.0  # bits beyond which nothing is more certain
@@ -78,25 +81,31 @@ class Model:
 
     def bits(self, pairs: Pairs) -> npt.NDArray[np.float32]:
         """Pairs by comparisons: what each comparison speaks for a match, rarity included; 0 where one is missing."""
-        tables = [
-            _table([np.log2(v["m_probability"] / v["u_probability"]) for v in numbered(c)])
-            for c in self.comparisons
-        ]
-        return _looked_up(tables, pairs)
+        return _looked_up(self._match_tables, pairs)
 
     def household_bits(self, pairs: Pairs) -> npt.NDArray[np.float32]:
         """Pairs by comparisons: what each speaks for a household; 0 for comparisons it does not share."""
-        if self.household is None:
-            return np.zeros(pairs.levels.shape, dtype=np.float32)
-        tables = []
+        return _looked_up(self._household_tables, pairs)
+
+    @property
+    def _match_tables(self) -> "list[_Table | None]":
+        return [
+            _table([np.log2(v["m_probability"] / v["u_probability"]) for v in numbered(c)])
+            for c in self.comparisons
+        ]
+
+    @property
+    def _household_tables(self) -> "list[_Table | None]":
+        tables: list[_Table | None] = []
         for comparison in self.comparisons:
-            chances = self.household.probabilities.get(comparison["output_column_name"])
+            shared = {} if self.household is None else self.household.probabilities
+            chances = shared.get(comparison["output_column_name"])
             levels = numbered(comparison)
             tables.append(
                 None if chances is None
                 else _table([np.log2(h / level["u_probability"]) for h, level in zip(chances, levels, strict=True)])
             )  # fmt: skip
-        return _looked_up(tables, pairs)
+        return tables
 
     def weights(self, pairs: Pairs) -> Bits:
         """Posterior log2 odds of each pair being one person, against strangers and members of a household."""
@@ -105,10 +114,10 @@ class Model:
 
     def _odds(self, pairs: Pairs) -> tuple[Bits, Bits]:
         """Log2 odds against strangers: of a match, and of a household."""
-        match = log_odds(self.prior) + self.bits(pairs).sum(axis=1, dtype=np.float64)
+        match = log_odds(self.prior) + _summed(self._match_tables, pairs)
         if self.household is None:
             return np.clip(match, -_LIMIT, _LIMIT), np.full(len(pairs), -_LIMIT)
-        household = np.log2(self.household.prior) + self.household_bits(pairs).sum(axis=1, dtype=np.float64)
+        household = np.log2(self.household.prior) + _summed(self._household_tables, pairs)
         return np.clip(match, -_LIMIT, _LIMIT), np.clip(household, -_LIMIT, _LIMIT)
 
     def learn(self, pairs: Pairs, *, records: int, with_household: bool) -> "Model":
@@ -123,26 +132,33 @@ class Model:
             return self
         model = self._with_household() if with_household and self.is_shared.sum() > 1 else self
         everything = records * (records - 1) / 2
+        # Pairs that are alike at every comparison differ in rarity alone, which no round changes.
+        kinds, kind = _kinds(pairs)
+        rarities = [pairs.rarity[:, those].sum(axis=1) for those in (slice(None), self.is_shared)]
         for _ in range(ROUNDS):
-            match, household = model._odds(pairs)
-            either = np.logaddexp2(np.logaddexp2(match, household), 0.0)
-            is_match = np.exp2(match - either)
+            match, household = (
+                np.exp2(np.clip(odds[kind] + rarity, -_LIMIT, _LIMIT))
+                for odds, rarity in zip(model._odds(kinds), rarities, strict=True)
+            )
+            either = 1 + match + household
+            is_match, is_household = (
+                _by_kind(kind, odds / either, len(kinds)) for odds in (match, household)
+            )
             splink = copy.deepcopy(model.splink)
             splink["probability_two_random_records_match"] = float(
                 np.clip(is_match.sum() / everything, LEAST_PRIOR, LARGEST_PRIOR)
             )
-            is_household = np.exp2(household - either)
             probabilities = {}
             for place, comparison in enumerate(splink["comparisons"]):
                 levels = numbered(comparison)
                 for level, m in zip(
-                    levels, _shares(pairs.levels[:, place], is_match, len(levels)), strict=True
+                    levels, _shares(kinds.levels[:, place], is_match, len(levels)), strict=True
                 ):
                     level["m_probability"] = m
                 if model.household and comparison["output_column_name"] in model.household.probabilities:
-                    shares = _shares(pairs.levels[:, place], is_household, len(levels))
+                    shares = _shares(kinds.levels[:, place], is_household, len(levels))
                     probabilities[comparison["output_column_name"]] = shares
-            prior = float(np.clip(is_household.sum() / everything, 1e-10, LARGEST_PRIOR))
+            prior = float(np.clip(is_household.sum() / everything, _LEAST_HOUSEHOLD_PRIOR, LARGEST_PRIOR))
             model = replace(
                 model, splink=splink, household=model.household and Household(prior, probabilities)
             )
@@ -185,6 +201,11 @@ def _trained(level: dict[str, Any], name: str, otherwise: float) -> float:
     return value if isinstance(value, float) else otherwise
 
 
+def _by_kind(kind: Ints, shares: Bits, kinds: int) -> Bits:
+    """Sums of pairs' shares by their kind."""
+    return np.bincount(kind, weights=shares, minlength=kinds).astype(np.float64)
+
+
 def _shares(levels: Levels, belongs: Bits, count: int) -> list[float]:
     """How the pairs of a class spread over levels, smoothed so that no level is ruled out."""
     there = levels >= 0
@@ -194,16 +215,37 @@ def _shares(levels: Levels, belongs: Bits, count: int) -> list[float]:
     return [float(share) for share in shares / shares.sum()]
 
 
-def _table(bits: Sequence[float]) -> npt.NDArray[np.float32]:
+def _kinds(pairs: Pairs) -> tuple[Pairs, npt.NDArray[np.int64]]:
+    """A pair of every combination of levels, rarity aside, and which one each pair has."""
+    kind = np.zeros(len(pairs), dtype=np.int64)
+    for place in range(pairs.levels.shape[1]):
+        there = pairs.levels[:, place] + 1
+        kind = pd.factorize(kind * (int(there.max()) + 1) + there)[0]
+    first = np.empty(int(kind.max()) + 1, dtype=np.int64)
+    first[kind[::-1]] = np.arange(len(kind))[::-1]
+    kinds = pairs.where(first)
+    return replace(kinds, rarity=np.zeros_like(kinds.rarity)), kind
+
+
+def _table(bits: Sequence[float]) -> _Table:
     """Bits by level; level -1, the last place, is 0."""
     return np.array([*bits, 0.0], dtype=np.float32)
 
 
-def _looked_up(tables: Sequence[npt.NDArray[np.float32] | None], pairs: Pairs) -> npt.NDArray[np.float32]:
+def _looked_up(tables: Sequence[_Table | None], pairs: Pairs) -> npt.NDArray[np.float32]:
     found = np.zeros(pairs.levels.shape, dtype=np.float32)
     for place, table in enumerate(tables):
         if table is not None:
             found[:, place] = table[pairs.levels[:, place]] + pairs.rarity[:, place]
+    return found
+
+
+def _summed(tables: Sequence[_Table | None], pairs: Pairs) -> Bits:
+    """What `_looked_up` finds, added up pair by pair, without a number a pair and comparison on the way."""
+    found = np.zeros(len(pairs), dtype=np.float64)
+    for place, table in enumerate(tables):
+        if table is not None:
+            found += table[pairs.levels[:, place]] + pairs.rarity[:, place]
     return found
 
 
@@ -232,11 +274,14 @@ def read_model(path: Path, fields: Collection[str]) -> Model:
         raise ModelError(f"{path}: no model file; `identity link` writes one as model.json") from None
     if not isinstance(told, dict) or told.get("format") != FORMAT:
         raise ModelError(f"{path}: not a model of format {FORMAT}; learn anew, without --model")
-    household = told["household"] and Household(
-        told["household"]["prior"], told["household"]["probabilities"]
-    )
-    model = Model(told["splink"], household)
-    missing = sorted(model.fields - set(fields))
+    try:
+        household = told["household"] and Household(
+            told["household"]["prior"], told["household"]["probabilities"]
+        )
+        model = Model(told["splink"], household)
+        missing = sorted(model.fields - set(fields))
+    except (KeyError, TypeError):
+        raise ModelError(f"{path}: parts of the model are missing; learn anew, without --model") from None
     if missing:
         raise ModelError(f"{path}: the model compares {', '.join(missing)}, which the table does not have")
     return model

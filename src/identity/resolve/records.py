@@ -20,8 +20,8 @@ TYPES: Final = {
 # What those types give, where every column says something.
 FIELDS: Final = frozenset({
     "given", "middle", "family", "tokens", "nicknames", "given_sound", "family_sound", "born", "year", "month", "day",
-    "birthday", "email", "email_name", "email_beyond", "email_digits", "phone", "number", "street", "postcode", "district", "city",
-    "address",
+    "birthday", "email", "email_name", "email_beyond", "email_digits", "phone", "number", "street", "postcode", "district",
+    "city", "address",
 })  # fmt: skip
 
 

@@ -20,7 +20,10 @@ def over_executors(spark: SparkSession, *, few: int = FEW) -> Spread:
     def spread(work: pa.Table, solve: Callable[[pa.Table], pa.Table]) -> pa.Table:
         if work.num_rows <= few:
             return solve(work)
-        def solve_part(part: pa.Table) -> pa.Table:  # Spark reads the signature, which a partial does not show
+
+        def solve_part(
+            part: pa.Table,
+        ) -> pa.Table:  # Spark reads the signature, which a partial does not show
             return solve(part)
 
         parts = spark.sparkContext.defaultParallelism * _PARTS_PER_CORE
