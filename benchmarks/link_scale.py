@@ -63,11 +63,15 @@ def _block(number: int, total: int, seed: int) -> pd.DataFrame:
 def main() -> None:
     """Print a row a size."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
-    parser.add_argument("records", nargs="*", type=int, help=f"sizes; {', '.join(map(str, _SIZES))} by default")
+    parser.add_argument(
+        "records", nargs="*", type=int, help=f"sizes; {', '.join(map(str, _SIZES))} by default"
+    )
     parser.add_argument("--seed", type=int, default=77, help="seed of the tables (default 77)")
     parser.add_argument("--keep", type=Path, help="folder where tables are kept")
     asked = parser.parse_args()
-    print(f"{'records':>9} {'MB':>5} {'seconds':>8} {'GB':>6} {'precision':>9} {'recall':>7} {'F1':>7} {'block R':>7}", flush=True)  # fmt: skip
+    print(
+        f"{'records':>9} {'MB':>5} {'seconds':>8} {'GB':>6} {'precision':>9} {'recall':>7} {'F1':>7} {'block R':>7}"
+    )
     with tempfile.TemporaryDirectory() as scratch:
         for records in asked.records or _SIZES:
             folder = (asked.keep or Path(scratch)) / f"{records}-{asked.seed}"

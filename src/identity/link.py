@@ -203,9 +203,8 @@ def _golden_ids(ids: pd.Series, sources: pd.Series, linked: Linked, *, with_sour
 
 def _edges(linked: Linked, golden: pd.DataFrame) -> pd.DataFrame:
     worth = np.flatnonzero(linked.weights.round(4) >= _WORTH_KEEPING)
-    left, right, weights = (
-        column[worth] for column in (linked.candidates.left, linked.candidates.right, linked.weights)
-    )
+    left, right = linked.candidates.left[worth], linked.candidates.right[worth]
+    weights = linked.weights[worth]
     names = golden.drop(columns="golden_id")
     sides = {"_l": names.iloc[left], "_r": names.iloc[right]}
     return pd.concat(

@@ -163,7 +163,11 @@ CSV = "id,first_name,surname,dob\n" + "".join(f"{n},Anna,Aho,1980-01-{n % 28 + 1
         ("none.csv", None, "no such file"),
         ("empty.csv", "", "the file is empty"),
         ("header.csv", CSV.split("\n", 1)[0], "no records"),
-        ("bad.csv", CSV + '9001,"Anna,Aho,1980\n' + CSV.split("\n", 1)[1], "line 3002: cannot be read as CSV with 4"),
+        (
+            "bad.csv",
+            CSV + '9001,"Anna,Aho,1980\n' + CSV.split("\n", 1)[1],
+            "line 3002: cannot be read as CSV with 4",
+        ),
         ("latin.csv", CSV.encode() + b"9001,P\xe4ivi,Aho,1980-01-01\n", "line 3002: not in UTF-8"),
         ("not.parquet", "PAR?", "cannot be read as Parquet"),
         (
@@ -243,9 +247,7 @@ def test_an_error_leaves_no_file(file: Path, tmp_path: Path):
     assert not (tmp_path / "out").exists()
 
 
-def test_the_report_tells_the_figures_and_no_value_of_a_record(
-    file: Path, table: pd.DataFrame, truth: Path
-):
+def test_the_report_tells_the_figures_and_no_value_of_a_record(file: Path, table: pd.DataFrame, truth: Path):
     result = link(LinkRequest([file], truth=truth))
     page = link_page(result, title="town")
     assert page.count("<svg") == 4

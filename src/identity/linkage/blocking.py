@@ -87,7 +87,9 @@ def block(connection: duckdb.DuckDBPyConnection, fields: Collection[str]) -> Non
     """
     expressions = key_expressions(fields)
     keys = ", ".join(f"{sql} as k{place}" for place, sql in enumerate(expressions))
-    connection.execute(f"create table keys as select unique_id::integer as unique_id, {keys or 'null as k0'} from fields")
+    connection.execute(
+        f"create table keys as select unique_id::integer as unique_id, {keys or 'null as k0'} from fields"
+    )
     found = " union all ".join(
         f"select {rank}::utinyint as match_key, l.unique_id as join_key_l, r.unique_id as join_key_r "
         f"from ({_blocks(key)}) l join ({_blocks(key)}) r on l.k = r.k and l.unique_id < r.unique_id"

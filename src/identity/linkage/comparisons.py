@@ -210,14 +210,28 @@ def _identifier(column: str, has: set[str]) -> tuple[str, list[Level]]:
     return column, [_missing(column), _equal(column), *slips]
 
 
+# Where both addresses are made of the person's names, those are compared already.
+_NAMES_ONLY: Level = {
+    "sql_condition": "email_name_l is null and email_name_r is null",
+    "label_for_charts": "made of names",
+    "is_null_level": True,
+}
+
+
 def _email(has: set[str]) -> tuple[str, list[Level]]:
     if "email" not in has:
         return "email", []
     digits = "email_digits" in has
+    whole = [
+        _missing(*(["email", "email_digits"] if digits else ["email"])), _equal("email"),
+        _level(_slips("email", 2), "two slips"),
+    ]  # fmt: skip
+    if "email_name" not in has:
+        return "email", whole
     same = "email_name_l = email_name_r" + (" or email_digits_l = email_digits_r" if digits else "")
     close = _similar("email_name", 0.9) + (f" or {_slips('email_digits', 1)}" if digits else "")
     return "email", [
-        _missing(*(["email", "email_digits"] if digits else ["email"])), _equal("email"),
+        *whole, _NAMES_ONLY,
         _level(same, "the part before the @, or its digits, equal"), _level(close, "the part before the @ similar"),
     ]  # fmt: skip
 

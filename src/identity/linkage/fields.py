@@ -45,6 +45,8 @@ def standardise(records: pd.DataFrame, types: Mapping[str, str]) -> pd.DataFrame
             fields[name] = (
                 values if name == "born_about" else values.astype(object).where(values.notna(), None)
             )
+    if {"tokens", "email_name"} <= set(fields.columns):
+        fields["email_name"] = _beyond_names(fields["email_name"], fields["tokens"])
     empty = [name for name in fields.columns if fields[name].isna().all()]
     return fields.drop(columns=empty)
 
@@ -165,6 +167,26 @@ def _contacts(columns: Columns, source: pd.Series) -> dict[str, pd.Series]:  # n
         found["email_name"] = text.each(found["email"], lambda address: address.split("@")[0] or None)
         found["email_digits"] = text.each(found["email"], text.digits)
     return {name: values for name, values in found.items() if values is not None}
+
+
+def _beyond_names(email_names: pd.Series, tokens: pd.Series) -> pd.Series:
+    """What the part before the @ says beyond the person's names: `first.last7` agrees with 7, `first.last` with nothing."""
+    rows = [
+        _without_names(name, words) if isinstance(name, str) and isinstance(words, list) else name
+        for name, words in zip(email_names, tokens, strict=True)
+    ]
+    return pd.Series(rows, index=email_names.index, dtype=object)
+
+
+def _without_names(email_name: str, words: list[str]) -> str | None:
+    """The number behind one or two of these words or their first letters (`first.last`, `flast`); else all of it."""
+    letters = "".join(c for c in email_name if c.isalnum()).rstrip("0123456789")
+    parts = {part for word in words for part in (word, word[0])}
+    is_of_names = any(
+        letters == part or (letters.startswith(part) and letters[len(part) :] in parts) for part in parts
+    )
+    number = "".join(c for c in email_name if c.isdigit())
+    return number or None if is_of_names else email_name
 
 
 def _places(columns: Columns, source: pd.Series) -> dict[str, pd.Series]:  # noqa: ARG001

@@ -155,9 +155,7 @@ def _partial(out: Path) -> Iterator[Path]:
         partial.mkdir(parents=True)
         yield partial
     except OSError as error:
-        raise PlatformError(
-            f"{out} cannot be written: {error.strerror or 'input or output error'}"
-        ) from None
+        raise PlatformError(f"{out} cannot be written: {error.strerror or 'input or output error'}") from None
     finally:
         shutil.rmtree(partial, ignore_errors=True)
         for folder in made:

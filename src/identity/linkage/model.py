@@ -92,8 +92,9 @@ class Model:
     @property
     def _household_tables(self) -> "list[_Table | None]":
         tables: list[_Table | None] = []
+        learnt = {} if self.household is None else self.household.probabilities
         for comparison in self.comparisons:
-            chances = self.household and self.household.probabilities.get(comparison["output_column_name"])
+            chances = learnt.get(comparison["output_column_name"])
             levels = numbered(comparison)
             tables.append(
                 None if chances is None
@@ -136,7 +137,8 @@ class Model:
             )
             either = 1 + match + household
             is_match, is_household = (
-                np.bincount(kind, weights=odds / either, minlength=len(kinds)) for odds in (match, household)
+                np.bincount(kind, weights=odds / either, minlength=len(kinds)).astype(np.float64)
+                for odds in (match, household)
             )
             splink = copy.deepcopy(model.splink)
             splink["probability_two_random_records_match"] = float(
