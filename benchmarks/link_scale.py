@@ -69,7 +69,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=77, help="seed of the tables (default 77)")
     parser.add_argument("--keep", type=Path, help="folder where tables are kept")
     asked = parser.parse_args()
-    print(f"{'records':>9} {'MB':>5} {'seconds':>8} {'GB':>6} {'precision':>9} {'recall':>7} {'F1':>7} {'block R':>7}", flush=True)  # fmt: skip
+    print(
+        f"{'records':>9} {'MB':>5} {'seconds':>8} {'GB':>6} {'precision':>9} {'recall':>7} {'F1':>7} {'block R':>7}"
+    )
     with tempfile.TemporaryDirectory() as scratch:
         for records in asked.records or _SIZES:
             folder = (asked.keep or Path(scratch)) / f"{records}-{asked.seed}"

@@ -13,6 +13,7 @@ from identity.linkage.fields import TYPES
 
 _SAMPLE: Final = 2000  # distinct values looked at
 _MOSTLY: Final = 0.8
+_NEARLY_ALL: Final = 0.98  # share of one value above which a column tells nobody from anybody
 _MANY_VALUES: Final = 0.5  # share of distinct values above which a column names rather than sorts
 
 _PATTERNS: Final[list[tuple[str, re.Pattern[str]]]] = [
@@ -116,8 +117,9 @@ _CONTENTS: Final[dict[str, Callable[[str], bool]]] = {
 def _category(values: pd.Series) -> str:
     """A few values that many share sort people; many values name something, or are numbers of no use."""
     there = values.dropna().astype(str)
-    distinct = there.nunique()
-    if distinct < 2 or distinct > _MANY_VALUES * len(there):
+    counts = there.value_counts()
+    distinct = len(counts)
+    if distinct > _MANY_VALUES * len(there) or counts.iloc[0] > _NEARLY_ALL * len(there):
         return "ignore"
     if distinct > max(100, 0.02 * len(there)):
         return "noisy_category" if there.str.contains(r"[^\W\d]{3}").mean() >= _MOSTLY else "ignore"

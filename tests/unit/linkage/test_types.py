@@ -38,6 +38,8 @@ def test_names_tell(column: str, kind: str):
         (["gold", "basic", "gold", "gold", "basic"], "category"),
         (["8271", "1982", "9911"], "ignore"),
         (["only this", "only this"], "ignore"),
+        (["this"] * 99 + ["that"], "ignore"),
+        (["this"] * 97 + ["that"] * 3, "category"),
         ([None, None], "ignore"),
     ],
 )
