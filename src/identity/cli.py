@@ -15,6 +15,7 @@ from rich.console import Console
 from typer.exceptions import TyperException
 
 from identity import __version__
+from identity.cli_ids import history_command
 from identity.cli_link import link_command
 from identity.config import Config
 from identity.config_reading import load_config
@@ -35,6 +36,10 @@ Landing = Annotated[
 ]
 Warehouse = Annotated[
     Path | None, typer.Option("--warehouse", help="Warehouse folder; overrides the configuration.")
+]
+AcceptBlastRadius = Annotated[
+    bool,
+    typer.Option("--accept-blast-radius", help="Go on however many golden ids change; a person looked."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object on standard output.")]
 Truth = Annotated[
@@ -60,6 +65,7 @@ def run_command(
         bool, typer.Option("--again", help="Do everything even if nothing was delivered since.")
     ] = False,
     truth: Truth = None,
+    accept_blast_radius: AcceptBlastRadius = False,
     as_json: Json = False,
 ) -> None:
     """Take every delivery up to the run date that was not taken yet, and publish gold."""
@@ -75,7 +81,7 @@ def run_command(
         key = config.secret()
         closing: dict[str, Any] = {}
         for day in days:
-            run = Run(config, tables, day, key, console)
+            run = Run(config, tables, day, key, console, accept_blast_radius=accept_blast_radius)
             closing = run_line(run, again=again)
             if not as_json:
                 summary.show(closing, Console())
@@ -95,6 +101,7 @@ def stage(
     run_date: Annotated[str, typer.Option("--run-date", help="Run date, yyyy-mm-dd.", show_default=False)],
     landing: Landing = None,
     warehouse: Warehouse = None,
+    accept_blast_radius: AcceptBlastRadius = False,
     as_json: Json = False,
 ) -> None:
     """Run one stage, as the jobs do: for schedulers that run them apart."""
@@ -106,7 +113,9 @@ def stage(
 
         if name not in STAGES:
             raise ConfigError(f"no stage {name}; there are {', '.join(STAGES)}")
-        result = run_stages(Run(config, tables, day, config.secret(), Console(stderr=True)), [name])
+        progress = Console(stderr=True)
+        run = Run(config, tables, day, config.secret(), progress, accept_blast_radius=accept_blast_radius)
+        result = run_stages(run, [name])
     if as_json:
         print(json.dumps(result, sort_keys=True))
 
@@ -167,6 +176,7 @@ def validate_config(conf: Conf) -> None:
 
 
 app.command("link")(link_command)
+app.command("history")(history_command)
 
 
 @app.command()

@@ -123,6 +123,13 @@ class Quality(Frozen):
     max_quarantine_share: float = Field(ge=0, le=1)
 
 
+class Publication(Frozen):
+    """How many golden ids one run may change without a person's yes."""
+
+    max_changed_ids_share: float = Field(ge=0, le=1)
+    changed_ids_never_stopped: int = Field(ge=0)
+
+
 class SparkSettings(Frozen):
     """How Spark starts; `small` is tuned for a laptop and little data, `large` for a cluster."""
 
@@ -139,6 +146,7 @@ class Config(Frozen):
     warehouse: Path
     key: KeySource
     quality: Quality
+    publication: Publication
     spark: SparkSettings
     namespaces: dict[str, Namespace]
     purposes: dict[str, Purpose]

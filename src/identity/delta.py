@@ -69,6 +69,19 @@ def read_parquet(spark: SparkSession, files: list[str], schema: StructType) -> D
     return frame.coalesce(1) if _bytes_of(files) <= _ONE_PARTITION_BYTES else frame
 
 
+def rows_of(address: str, where: ds.Expression | None = None) -> list[dict[str, Any]]:
+    """Rows of a table, read by this process without Spark; none when it is not there."""
+    if not deltalake.DeltaTable.is_deltatable(address):
+        return []
+    files = sorted(deltalake.DeltaTable(address).file_uris())
+    if not files:
+        return []
+    rows: list[dict[str, Any]] = (
+        ds.dataset(files, format="parquet").to_table(filter=where).to_pylist(maps_as_pydicts="strict")
+    )
+    return rows
+
+
 @dataclass(frozen=True)
 class LocalDelta:
     """Delta on one machine: Spark reads and writes Parquet, delta-rs reads and writes the log."""
@@ -88,13 +101,7 @@ class LocalDelta:
 
     def rows(self, address: str) -> list[dict[str, Any]]:
         """All rows of a small table that is there, without Spark."""
-        files = sorted(deltalake.DeltaTable(address).file_uris())
-        if not files:
-            return []
-        rows: list[dict[str, Any]] = (
-            ds.dataset(files, format="parquet").to_table().to_pylist(maps_as_pydicts="strict")
-        )
-        return rows
+        return rows_of(address)
 
     def at_hand(self, staged: str) -> pa.Table | None:
         """Staged rows in this process; None when they are many."""

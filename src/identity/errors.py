@@ -65,3 +65,15 @@ class ModelError(IdentityError):
     """The Splink model file is missing, or does not fit this version of the software."""
 
     exit_code = 10
+
+
+class BlastRadiusError(IdentityError):
+    """The run would change more golden ids than the limit; id and gold tables stay as they were."""
+
+    exit_code = 11
+
+
+class UnknownIdError(IdentityError):
+    """The golden id that was asked about was never published in this warehouse."""
+
+    exit_code = 12

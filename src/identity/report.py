@@ -75,6 +75,9 @@ def _figures(summary: Summary, evaluation: Mapping[str, Any] | None) -> list[Fig
         for buyer in ("identified", "unidentified")
     ]
     levels = [{"level": level, "golden ids": n} for level, n in summary["golden_ids"].items()]
+    radius = summary["blast_radius"]
+    changes = radius.get("ids", [])
+    moved = radius.get("records_moved", [])
     figures = [
         Figure(
             "What was delivered, and what became of it",
@@ -86,6 +89,19 @@ def _figures(summary: Summary, evaluation: Mapping[str, Any] | None) -> list[Fig
             "Records of a golden id, devices aside",
             "Ids of many records are the ones to look at: one person, or several taken for one?",
             sizes, bars(sizes, "records", "golden ids"),
+        ),
+        Figure(
+            "Blast radius: what became of yesterday's golden ids",
+            "Persons changed by matching, as a share of the persons of yesterday, is what the limit of a run is about.",
+            changes, bars(changes, "what", "golden_ids"),
+        ),
+        Figure(
+            "Blast radius: records that got another golden id, by why",
+            "", moved, bars(moved, "why", "records"),
+        ),
+        Figure(
+            "Blast radius: rows published before that carry an id changed by matching",
+            "", radius.get("gold_rows", []), None,
         ),
         Figure(
             "Edges between records",

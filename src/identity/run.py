@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from rich.console import Console
 
@@ -21,6 +21,9 @@ from identity.config import Config
 from identity.errors import IdentityError, LockError
 from identity.quality_docs import CheckResult
 from identity.tables import Tables, write_json_line
+
+BLAST_RADIUS: Final = "blast_radius."
+"""Counts of a stage that begin so are the run's blast radius."""
 
 
 @dataclass
@@ -42,6 +45,7 @@ class Run:
         key: Secret of hashes and golden ids.
         stages: Stages done so far, in order.
         checks: Results of the gates so far.
+        accept_blast_radius: A person said yes to however many golden ids change.
     """
 
     config: Config
@@ -52,6 +56,7 @@ class Run:
     started_at: dt.datetime = field(default_factory=lambda: dt.datetime.now(dt.UTC))
     stages: list[Stage] = field(default_factory=list)
     checks: list[CheckResult] = field(default_factory=list)
+    accept_blast_radius: bool = False
 
     @cached_property
     def config_hash(self) -> str:
@@ -108,7 +113,9 @@ class Run:
                 "counts": stage.counts,
             }
             write_json_line(self.log_file, line)
-        by_table = [n for name, n in stage.counts.items() if "." in name]
+        by_table = [
+            n for name, n in stage.counts.items() if "." in name and not name.startswith(BLAST_RADIUS)
+        ]
         said = [f"{name} {n:,}" for name, n in stage.counts.items() if "." not in name]
         said += [f"{len(by_table)} tables, {sum(by_table):,} rows"] if by_table else []
         self.console.print(

@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 from rich.console import Console
 from rich.table import Table
 
-from identity.run import Run
+from identity.run import BLAST_RADIUS, Run
 
 Summary = dict[str, Any]
 
@@ -21,6 +21,7 @@ def summarise(run: Run) -> Summary:
         "run_date": run.on.isoformat(),
         "sources": _sources(run),
         **_ids(run),
+        "blast_radius": _blast_radius(run),
         "edges": _edges(run),
         "gold": {
             name: n for stage in run.stages if stage.name == "publish" for name, n in stage.counts.items()
@@ -50,6 +51,9 @@ def show(summary: Summary, console: Console) -> None:
     sizes = [{"records per id": size, "golden ids": n} for size, n in summary["records_per_id"].items()]
     _print(console, "Golden ids", ids)
     _print(console, "Records per golden id, devices aside", sizes)
+    radius = summary["blast_radius"]
+    _print(console, "Blast radius: yesterday's golden ids", radius.get("ids", []))
+    _print(console, "Blast radius: records that got another id", radius.get("records_moved", []))
     _print(console, "Edges", summary["edges"])
     _print(console, "Gold", [{"table": name, "rows": n} for name, n in summary["gold"].items()])
     _print(console, "Sales, in currency units", summary["reconciliation"])
@@ -123,6 +127,32 @@ def _ids(run: Run) -> dict[str, Any]:
             "10 or more" if row["size"] == 10 else str(row["size"]): row["count"]
             for row in sorted(sizes, key=lambda r: int(r["size"]))
         },
+    }
+
+
+def _blast_radius(run: Run) -> dict[str, list[dict[str, Any]]]:
+    """What the run changed about yesterday's golden ids; empty in the first run of a warehouse."""
+    told = {
+        key.removeprefix(BLAST_RADIUS): n for key, n in _counts(run).items() if key.startswith(BLAST_RADIUS)
+    }
+    if not told:
+        return {}
+    named = {
+        "kept": "kept", "merged": "merged away", "retired": "retired", "split": "split", "new": "new",
+        "changed": "persons changed by matching", "persons_before": "persons yesterday",
+    }  # fmt: skip
+    return {
+        "ids": [{"what": what, "golden_ids": told[key]} for key, what in named.items()],
+        "records_moved": [
+            {"why": key.removeprefix("moved_"), "records": n}
+            for key, n in told.items()
+            if key.startswith("moved_")
+        ],
+        "gold_rows": [
+            {"table": key.removeprefix("rows gold."), "rows": n}
+            for key, n in told.items()
+            if key.startswith("rows ")
+        ],
     }
 
 

@@ -15,11 +15,12 @@ from typing import Any
 from urllib.parse import unquote
 
 import pyarrow as pa
+import pyarrow.dataset as ds
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from identity.contracts import TableContract, conform, contract_of
-from identity.delta import Delta, Mode, delta_of, read_parquet
+from identity.delta import Delta, Mode, delta_of, read_parquet, rows_of
 from identity.errors import PlatformError, SourceError
 
 # Small writes wait on the driver more than on executors; more threads than this gain nothing (docs/adr/0004).
@@ -102,6 +103,40 @@ class Tables:
             for c in contracts
         )
 
+    def commit_as_one(self, modes: Mapping[str, Mode]) -> None:
+        """Make staged frames the rows of their tables, all of them or none.
+
+        What is to be done is written down before it begins. If this process dies on the way, `finish_commit` of the
+        next one does the rest (docs/adr/0013).
+
+        Args:
+            modes: By table, whether its staged rows replace it or are added to it.
+        """
+        steps = [
+            {"table": name, "mode": mode, "was": self._version_or_none(name)} for name, mode in modes.items()
+        ]
+        draft = self._begun.with_suffix(".draft")
+        draft.write_text(json.dumps(steps), encoding="utf-8")
+        draft.rename(self._begun)  # there as a whole, or not at all
+        self.finish_commit()
+
+    def finish_commit(self) -> bool:
+        """Do what is left of a commit that was begun as one; returns whether there was one."""
+        if not self._begun.is_file():
+            return False
+        steps = json.loads(self._begun.read_text(encoding="utf-8"))
+        left = [step for step in steps if self._version_or_none(step["table"]) == step["was"]]
+        in_parallel(partial(self.commit, [contract_of(s["table"])], mode=s["mode"]) for s in left)
+        self._begun.unlink()
+        return True
+
+    @property
+    def _begun(self) -> Path:
+        return Path(self._address("staging")) / "commit.json"
+
+    def _version_or_none(self, name: str) -> int | None:
+        return self.version(name) if self.exists(name) else None
+
     def clear_staging(self) -> None:
         """Remove everything from staging."""
         shutil.rmtree(self._address("staging"), ignore_errors=True)
@@ -120,6 +155,17 @@ def in_parallel(tasks: Iterable[Callable[[], Any]]) -> list[Any]:
     with ThreadPoolExecutor(_WRITERS) as pool:
         futures = [pool.submit(task) for task in tasks]
     return [future.result() for future in futures]
+
+
+def rows_at(root: Path, name: str, where: ds.Expression | None = None) -> list[dict[str, Any]]:
+    """Rows of a table below a warehouse, read without Spark; none when it was never written.
+
+    Args:
+        root: The warehouse.
+        name: The table, as `layer.name`.
+        where: Which rows; all by default.
+    """
+    return rows_of(str(root.joinpath(*name.split("."))), where)
 
 
 def read_lines(spark: SparkSession, paths: list[str]) -> DataFrame:

@@ -11,6 +11,7 @@ import pytest
 from pyspark.sql import SparkSession
 from rich.console import Console
 
+from identity.config import Frozen
 from identity.config_reading import load_config
 from identity.pipeline import run_line
 from identity.run import Run
@@ -31,10 +32,14 @@ class World:
     warehouse: Path
     said: io.StringIO
 
-    def run(self, on: dt.date, *, again: bool = False) -> Summary:
-        """Run the line for a date; what is printed is kept in `said`."""
+    def run(
+        self, on: dt.date, *, again: bool = False, accept_blast_radius: bool = False, **changed: Frozen
+    ) -> Summary:
+        """Run the line for a date, parts of the configuration changed; what is printed is kept in `said`."""
         config = load_config(ROOT / "conf" / "local.yaml", landing=self.landing, warehouse=self.warehouse)
-        run = Run(config, self.tables, on, config.secret(), Console(file=self.said, width=200))
+        config = config.model_copy(update=changed)
+        console = Console(file=self.said, width=200)
+        run = Run(config, self.tables, on, config.secret(), console, accept_blast_radius=accept_blast_radius)
         return run_line(run, again=again)
 
     @property

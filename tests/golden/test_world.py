@@ -42,8 +42,8 @@ def test_ledger_replays_to_the_membership_of_each_day(published: Published) -> N
     rows = published.frame("id.golden_member")
     for day in sorted(ledger["effective_on"].unique()):
         events = ledger[(ledger["effective_on"] <= day) & ledger["event"].isin(["joined", "left"])]
-        replayed = {}
-        for event in events.sort_values(["effective_on", "event"], ascending=[True, False]).itertuples():
+        replayed: dict[tuple[str, str, str], int] = {}
+        for event in events.itertuples():
             key = (event.source, event.source_key, event.golden_id)
             replayed[key] = replayed.get(key, 0) + (1 if event.event == "joined" else -1)
         standing = rows[

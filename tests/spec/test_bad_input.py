@@ -131,6 +131,8 @@ def test_a_model_that_is_none(tmp_path: Path) -> None:
         (["run", "--conf", "conf/local.yaml", "--run-date", "31.1.2026"], 2, "yyyy-mm-dd"),
         (["run", "--conf", "conf/local.yaml", "--no-such-option"], 2, "No such option"),
         (["evaluate", "--warehouse", "nowhere", "--truth", "nowhere"], 2, "no warehouse"),
+        (["history", "an-id", "--conf", "conf/local.yaml", "--warehouse", "nowhere"], 12, "ever published in"),
+        (["history", "an-id", "--conf", "conf/local.yaml", "--as-of", "yesterday"], 2, "yyyy-mm-dd"),
         (["run", "--conf", "conf/local.yaml", "--run-date", "2026-01-31", "--warehouse", "README.md/w"], 3, "cannot be written"),
     ],
 )  # fmt: skip

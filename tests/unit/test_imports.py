@@ -19,6 +19,7 @@ TOP = (
     "pipeline",
     "report",
     "cli",
+    "cli_ids",
     "cli_link",
     "link",
     "link_report",

@@ -18,6 +18,11 @@ SUMMARY: dict[str, Any] = {
     ],
     "golden_ids": {"identified": 812, "cookie": 345},
     "records_per_id": {"1": 700, "2": 111, "10 or more": 1},
+    "blast_radius": {
+        "ids": [{"what": "kept", "golden_ids": 1101}, {"what": "merged away", "golden_ids": 17}],
+        "records_moved": [{"why": "matching", "records": 23}],
+        "gold_rows": [{"table": "profile_core", "rows": 19}],
+    },
     "edges": [
         {"kind": "deterministic", "rule": "email", "fate": "used", "reason": None, "edges": 77},
         {"kind": "probabilistic", "rule": "m-1", "fate": "rejected", "reason": "names_differ", "edges": 13},
@@ -68,7 +73,23 @@ def test_headlines_and_every_number_are_there(tmp_path: Path):
     # every number is followed by its name
     assert seen.texts["strong"][::2] == ["1,157", "1,100", "25.0%", "42 of 42", "12"]
     cells = set(seen.texts["td"])
-    assert {"90", "1,000", "812", "345", "700", "77", "names_differ", "13", "1,157", "4,321", "9.25"} <= cells
+    assert {
+        "90",
+        "1,000",
+        "812",
+        "345",
+        "700",
+        "77",
+        "names_differ",
+        "13",
+        "1,157",
+        "4,321",
+        "9.25",
+        "1,101",
+        "17",
+        "23",
+        "19",
+    } <= cells
 
 
 def test_a_bar_is_as_long_as_its_number(tmp_path: Path):
@@ -85,7 +106,7 @@ def test_it_opens_without_a_network_or_a_script(tmp_path: Path):
     assert "script" not in seen.tags
     links = {link for link in re.findall(r'(?:href|src)="([^"]+)"', html) if not link.startswith("#")}
     assert links == {"../data_docs/index.html"}
-    assert seen.tags.count("svg") == 7
+    assert seen.tags.count("svg") == 9
 
 
 def test_scores_are_shown_where_there_are_any(tmp_path: Path):

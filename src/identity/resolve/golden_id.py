@@ -1,4 +1,4 @@
-"""Golden ids that stay: minted once, inherited by overlap, with a ledger of everything that happened to them."""
+"""Golden ids that stay: minted once, inherited by overlap, with a crosswalk from every id to the one it lives on as."""
 
 import datetime as dt
 from dataclasses import dataclass
@@ -71,7 +71,10 @@ def inherit(
     first = records.groupBy("cluster").agg(
         F.min(oldest).alias("oldest"), F.min("old_golden_id").alias("came_from")
     )
-    ids = first.join(kept, on="cluster", how="left").withColumn("new_id", _mint(key, on))
+    # A second run of a date mints other ids than the first, also where an old one begins with the same record.
+    minted_before = born.where(F.col("born_on") == F.lit(on)).agg(F.count("*").alias("minted_before"))
+    ids = first.join(kept, on="cluster", how="left").crossJoin(F.broadcast(minted_before))
+    ids = ids.withColumn("new_id", _mint(key, on))
     ids = ids.select(
         "cluster",
         F.coalesce("kept_id", "new_id").alias("golden_id"),
@@ -116,63 +119,6 @@ def membership(members: DataFrame, before: DataFrame, *, on: dt.date) -> DataFra
     return closed.unionByName(opened)
 
 
-def ledger(today: Inheritance, open_members: DataFrame, *, run_id: str, on: dt.date) -> DataFrame:
-    """The events of this run, in the shape of id.golden_history.
-
-    Args:
-        today: What `inherit` found.
-        open_members: Open rows of id.golden_member before this run.
-        run_id: The run.
-        on: Run date.
-    """
-    was = open_members.select(
-        *_KEY, F.col("golden_id").alias("was_id"), F.col("link_permission").alias("was_permission")
-    )
-    moved = today.members.join(was, on=_KEY, how="full").where("not (golden_id <=> was_id)")
-    by_consent = F.col("link_permission") != F.col("was_permission")
-    why_left = (
-        F.when(F.col("golden_id").isNull(), "record_gone").when(by_consent, "consent").otherwise("edge_lost")
-    )
-    merged_ids = today.merged.select(F.col("golden_id").alias("was_id"), F.lit(True).alias("was_merged"))
-    moved = moved.join(F.broadcast(merged_ids), on="was_id", how="left")
-    why_joined = (
-        F.when(F.col("was_id").isNull(), "new_record")
-        .when(F.col("was_merged"), "edge")
-        .when(by_consent, "consent")
-        .otherwise("edge_lost")
-    )
-    still = today.members.select("golden_id").distinct()
-    gone = (
-        open_members.select("golden_id").distinct()
-        .join(still, on="golden_id", how="left_anti")
-        .join(today.merged, on="golden_id", how="left_anti")
-    )  # fmt: skip
-    events = [
-        _events(today.minted, "minted", cause=F.when(F.col("split_from").isNull(), "new_record").otherwise("edge_lost")),
-        _events(
-            today.minted.where("split_from is not null"), "split", other=F.col("split_from"), cause=F.lit("edge_lost")
-        ),
-        _events(today.merged, "merged", other=F.col("live_golden_id"), cause=F.lit("edge")),
-        _events(gone, "retired", cause=F.lit("record_gone")),
-        _events(moved.where("golden_id is not null"), "joined", of_record=True, cause=why_joined),
-        _events(
-            moved.where("was_id is not null").withColumn("why", F.when(F.col("was_merged"), "edge").otherwise(why_left))
-            .withColumn("golden_id", F.col("was_id")),
-            "left", of_record=True, cause=F.col("why"),
-        ),
-    ]  # fmt: skip
-    table = events[0]
-    for more in events[1:]:
-        table = table.unionByName(more)
-    told = [F.coalesce(F.col(name), F.lit("")) for name in ("event", "golden_id", "other_golden_id", *_KEY)]
-    return table.select(
-        F.substring(F.sha2(F.concat_ws("\x1f", F.lit(str(on)), *told), 256), 1, 32).alias("event_id"),
-        "*",
-        F.lit(on).alias("effective_on"),
-        F.lit(run_id).alias("run_id"),
-    )
-
-
 def crosswalk(before: DataFrame, today: Inheritance, *, on: dt.date) -> DataFrame:
     """id.crosswalk after this run: every id ever published, and where it lives today."""
     live = today.members.select("golden_id").distinct().withColumn("is_live", F.lit(True))
@@ -209,30 +155,15 @@ def crosswalk(before: DataFrame, today: Inheritance, *, on: dt.date) -> DataFram
 
 
 def _mint(key: bytes, on: dt.date) -> Column:
-    """A keyed hash of the oldest record, the run date and the id it parts from, shaped as a UUID (version 8, RFC 9562).
+    """A keyed hash of the oldest record and the run date, shaped as a UUID (version 8, RFC 9562).
 
-    Without the last, a second run of one date could mint for a part what the whole was given in the first.
+    Of a second run of the date also of how many ids the date has: no id is minted twice, nor comes back.
     """
+    nth = F.when(F.col("minted_before") > 0, F.col("minted_before").cast("string"))
     text = keyed_hash(
-        F.concat_ws(
-            "\x1f", F.lit("golden"), "oldest.source", "oldest.source_key", F.lit(str(on)), "came_from"
-        ),
+        F.concat_ws("\x1f", F.lit("golden"), "oldest.source", "oldest.source_key", F.lit(str(on)), nth),
         key=key,
     )
     parts = (F.substring(text, 1, 8), F.substring(text, 9, 4), F.concat(F.lit("8"), F.substring(text, 14, 3)),
              F.concat(F.lit("8"), F.substring(text, 18, 3)), F.substring(text, 21, 12))  # fmt: skip
     return F.concat_ws("-", *parts)
-
-
-def _events(
-    rows: DataFrame, event: str, *, cause: Column, other: Column | None = None, of_record: bool = False
-) -> DataFrame:
-    nothing = F.lit(None).cast("string")
-    return rows.select(
-        F.lit(event).alias("event"),
-        "golden_id",
-        (nothing if other is None else other).alias("other_golden_id"),
-        (F.col("source") if of_record else nothing).alias("source"),
-        (F.col("source_key") if of_record else nothing).alias("source_key"),
-        cause.alias("cause"),
-    )

@@ -69,13 +69,22 @@ class TableGate:
 
 
 def id_facts(
-    members: DataFrame, edges: DataFrame, crosswalk: DataFrame, persons: DataFrame
+    members: DataFrame, edges: DataFrame, crosswalk: DataFrame, persons: DataFrame, replayed: DataFrame
 ) -> dict[str, DataFrame]:
-    """Every record has exactly one open membership, no used edge touches a barred record, every live id is known."""
+    """Every record has one open membership, no used edge touches a barred record, the ledger tells the same members.
+
+    Args:
+        members: id.golden_member as it will be.
+        edges: id.edge as it will be.
+        crosswalk: id.crosswalk as it will be; knows every live id.
+        persons: silver.person_record.
+        replayed: What the ledger, as it will be, replays to.
+    """
     key = ["source", "source_key"]
     is_open = members.where("valid_to_on is null")
     barred = is_open.where("link_permission = 'barred'").select(*key)
     used = edges.where("fate = 'used'")
+    standing = is_open.select("golden_id", *key)
     touched = [
         used.join(
             barred.toDF(f"source_{side}", f"source_key_{side}"),
@@ -91,6 +100,10 @@ def id_facts(
         "live_ids_not_in_crosswalk": is_open.join(
             crosswalk.where("why = 'live'"), on="golden_id", how="left_anti"
         ),
+        "memberships_the_ledger_tells_otherwise": standing.unionByName(replayed)
+        .groupBy("golden_id", *key)
+        .count()
+        .where("count <> 2"),
     }
 
 

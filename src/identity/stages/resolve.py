@@ -10,18 +10,22 @@ from identity.consent.decide import effective
 from identity.consent.gates import link_permission
 from identity.consent.reach import contact_points, held, subjects
 from identity.contracts import contract_of
+from identity.errors import RunDateError
 from identity.linkage.model import read_model
 from identity.resolve import devices, golden_id
 from identity.resolve.edges import DECISION, Evidence, Resolved, resolve_edges
 from identity.resolve.identifiers import shared_identifier_edges
+from identity.resolve.ledger import ledger, replay
 from identity.resolve.records import FIELDS, comparable_records
 from identity.resolve.spread import over_executors
 from identity.run import Run
+from identity.stages.blast_radius import measure, require_within_limit
 from identity.stages.gates import TableGate, id_facts
 from identity.standardise.identifiers import hash_key, value_hash
 from identity.tables import Contracted, by_table, in_parallel
 
 _KEY = ["source", "source_key"]
+_CHECKED = ("golden_member", "edge", "crosswalk", "golden_history")
 
 
 def resolve(run: Run) -> None:
@@ -30,6 +34,8 @@ def resolve(run: Run) -> None:
     Raises:
         ModelError: The model file does not fit.
         QualityGateError: An id table breaks its contract.
+        BlastRadiusError: More golden ids would change than the limit allows.
+        RunDateError: Golden ids are already kept as of a later date.
     """
     with run.stage("resolve") as stage:
         config, tables = run.config, run.tables
@@ -50,6 +56,7 @@ def resolve(run: Run) -> None:
             "link_permission",
         )
         before = tables.read("id.golden_member")
+        _require_not_before(run, before)
         is_open = before.where("valid_to_on is null")
         # Edges are judged by the eve of the run date, so that a repeat judges them as the first time.
         eve = before.where(
@@ -63,19 +70,22 @@ def resolve(run: Run) -> None:
         today = golden_id.Inheritance(*in_parallel([partial(tables.staged, f, n) for n, f in found.items()]))
         # What is replaced is read by what replaces it: everything is staged before anything is written.
         with TableGate(run, "id") as gate:
-            ids, permissions = in_parallel(
+            ids, permissions, radius = in_parallel(
                 [
                     partial(_staged_ids, run, gate, edges, today, before, owners),
                     partial(_staged_permissions, run, gate, today, carried, persons, events),
+                    partial(measure, run, today, is_open),
                 ]
             )
             staged = ids | permissions
-            members, kept, crosswalk = (staged[f"id.{n}"][0] for n in ("golden_member", "edge", "crosswalk"))
-            stage.counts.update(gate.settle(id_facts(members, kept, crosswalk, persons)))
-        ledger = contract_of("id.golden_history")
-        # The ledger first: a run that dies here writes the same events again, and they are known by their id.
-        tables.commit([ledger], mode="append")
-        tables.commit(contract for name, (_, contract) in staged.items() if name != ledger.name)
+            members, kept, crosswalk, fresh = (staged[f"id.{n}"][0] for n in _CHECKED)
+            replayed = replay(tables.read("id.golden_history").unionByName(fresh), on=run.on)
+            stage.counts.update(gate.settle(id_facts(members, kept, crosswalk, persons, replayed)))
+        stage.counts.update(radius)
+        require_within_limit(run, radius)
+        tables.commit_as_one(
+            {name: "append" if name == "id.golden_history" else "overwrite" for name in staged}
+        )
 
 
 def _staged_ids(
@@ -88,16 +98,19 @@ def _staged_ids(
 ) -> dict[str, Contracted]:
     """The id tables as they will be, and the events to add to the ledger."""
     is_open = before.where("valid_to_on is null")
-    events = golden_id.ledger(today, is_open, run_id=run.id, on=run.on)
+    used, edge = gate.stage(edges, contract_of("id.edge"))
+    history = run.tables.read("id.golden_history")
     frames = {
-        "id.golden_history": _new_events(run, events),
+        "id.golden_history": ledger(
+            today, is_open, used, history, run_id=run.id, recorded_at=run.started_at, on=run.on
+        ),
         "id.golden_member": golden_id.membership(today.members, before, on=run.on),
         "id.crosswalk": golden_id.crosswalk(run.tables.read("id.crosswalk"), today, on=run.on),
         "id.device_owner": _device_owner(owners, today.members),
-        "id.edge": edges,
     }
     # One after the other, for the permissions, which take longer, need a core of their own.
-    return by_table(gate.stage(frame, contract_of(name)) for name, frame in frames.items())
+    staged = [gate.stage(frame, contract_of(name)) for name, frame in frames.items()]
+    return by_table([(used, edge), *staged])
 
 
 def _staged_permissions(
@@ -253,12 +266,13 @@ def _born(run: Run) -> DataFrame:
     return minted.groupBy("golden_id").agg(F.min("effective_on").alias("born_on"))
 
 
-def _new_events(run: Run, events: DataFrame) -> DataFrame:
-    """Events the ledger does not hold yet: a run that died after writing them writes them once."""
-    known = (
-        run.tables.read("id.golden_history").where(F.col("effective_on") == F.lit(run.on)).select("event_id")
-    )
-    return events.join(known, on="event_id", how="left_anti")
+def _require_not_before(run: Run, members: DataFrame) -> None:
+    row = members.agg(F.max(F.greatest("valid_from_on", "valid_to_on")).alias("newest")).head()
+    newest = None if row is None else row["newest"]
+    if newest is not None and newest > run.on:
+        raise RunDateError(
+            f"golden ids are kept as of {newest}; a run for {run.on} would rewrite their history"
+        )
 
 
 def _level() -> Column:

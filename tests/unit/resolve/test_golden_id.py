@@ -8,18 +8,26 @@ import hashlib
 import hmac
 import re
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
 
 import pytest
-from pyspark.sql import DataFrame, Row, SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
 from identity.contracts import contract_of
 from identity.resolve import golden_id
-from identity.resolve.golden_id import Inheritance
+from identity.resolve.ledger import replay
+from tests.unit.resolve.golden_days import (
+    CLUSTER,
+    KEY,
+    Of,
+    Rows,
+    State,
+    frame,
+    is_open,
+    rows_of,
+    run,
+)
 
-KEY = b"a key of the tests"
 D1, D2, D3, D4 = (dt.date(2026, 1, 30) + dt.timedelta(days=n) for n in range(1, 5))
 DATES = (D1, D2, D3)
 
@@ -61,23 +69,32 @@ AGES = [
 SEEN = {name: dt.datetime(2020, 1, 1) + dt.timedelta(days=place) for place, name in enumerate(AGES)}  # noqa: DTZ001
 LEVELS = {"t2": "verified"}  # all others are identified
 
-CLUSTER = (
-    "source string, source_key string, cluster string, level string, link_permission string, confidence double, "
-    "first_seen_at timestamp"
-)
 MEMBER = "golden_id string, source string, source_key string, level string, link_permission string, confidence double"
-Of = dict[str, str]  # record → golden id
-Rows = list[dict[str, Any]]
+
+
+def edge(left: str, right: str, rule: str, rank: int, *, fate: str = "used") -> dict[str, object]:
+    keys = {"source_l": "crm", "source_key_l": left, "source_r": "crm", "source_key_r": right}
+    return {**keys, "kind": "deterministic", "rule": rule, "rank": rank, "fate": fate}
+
+
+# What joined them; only where the story asks.
+EDGES: dict[dt.date, Rows] = {
+    D1: [edge("j1", "j2", "email", 6)],
+    D2: [
+        edge("j1", "j2", "email", 6),
+        edge("j1", "j3", "phone", 7),
+        edge("j2", "j3", "login", 4),
+        edge("j3", "s1", "customer_number", 1, fate="rejected"),
+    ],
+    D3: [edge("n1", "n2", "login", 4), edge("m1", "n3", "phone", 7), edge("m2", "n2", "email", 6)],
+}
 
 
 @dataclass
-class State:
-    """The tables, and what each date found."""
+class Story(State):
+    """The tables after the last date, and what each date found."""
 
-    membership: Rows = field(default_factory=list)
-    ledger: Rows = field(default_factory=list)
-    crosswalk: Rows = field(default_factory=list)
-    ids: dict[dt.date, Of] = field(default_factory=dict)
+    found: dict[dt.date, Of] = field(default_factory=dict)
     links: dict[dt.date, dict[str, set[str]]] = field(default_factory=dict)  # record → those of its cluster
 
 
@@ -116,78 +133,31 @@ def cluster_frame(spark: SparkSession, clusters: list[str]) -> DataFrame:
         for cluster in clusters
         for name in cluster.split()
     ]
-    return spark.createDataFrame(rows, CLUSTER)
-
-
-def frame(spark: SparkSession, rows: Rows, table: str) -> DataFrame:
-    columns = contract_of(table).columns
-    ddl = ", ".join(f"{name} {column.type}" for name, column in columns.items())
-    return spark.createDataFrame([tuple(row[name] for name in columns) for row in rows], ddl)
-
-
-def rows_of(df: DataFrame) -> Rows:
-    return [row.asDict() for row in df.collect()]
-
-
-def is_open(row: dict[str, Any]) -> bool:
-    return row["valid_to_on"] is None
-
-
-def run(spark: SparkSession, state: State, clusters: DataFrame, on: dt.date) -> tuple[Rows, Rows, Rows, Of]:
-    """One run, as the stage `resolve` does it: new membership, new events, new crosswalk, ids by record."""
-    before = frame(spark, state.membership, "id.golden_member")
-    open_members = frame(spark, [row for row in state.membership if is_open(row)], "id.golden_member")
-    born = spark.createDataFrame(
-        [(e["golden_id"], e["effective_on"]) for e in state.ledger if e["event"] == "minted"],
-        "golden_id string, born_on date",
-    )
-    lazy = golden_id.inherit(clusters, open_members, born, key=KEY, on=on)
-    found = [lazy.members, lazy.merged, lazy.minted]
-    today = Inheritance(
-        *(spark.createDataFrame(rows, df.schema) for df, rows in zip(found, collected(found), strict=True))
-    )
-    members, history, crosswalk, ids = collected(
-        [
-            golden_id.membership(today.members, before, on=on),
-            golden_id.ledger(today, open_members, run_id=f"run of {on}", on=on),
-            golden_id.crosswalk(frame(spark, state.crosswalk, "id.crosswalk"), today, on=on),
-            today.members,
-        ]
-    )
-    tables = ([row.asDict() for row in rows] for rows in (members, history, crosswalk))
-    return (*tables, {row.source_key: row.golden_id for row in ids})
-
-
-def collected(frames: list[DataFrame]) -> list[list[Row]]:
-    """Rows of several frames at once: most of the time goes into planning, and two can plan side by side."""
-    with ThreadPoolExecutor(4) as pool:
-        return list(pool.map(DataFrame.collect, frames))
+    return spark.createDataFrame(rows, CLUSTER).coalesce(1)
 
 
 @pytest.fixture(scope="module")
-def story(spark: SparkSession) -> State:
-    state = State()
+def story(spark: SparkSession) -> Story:
+    state, told = State(), Story()
     for date in DATES:
-        clusters = clusters_of(date, state.ids.get(D1, {}))
-        state.membership, events, state.crosswalk, state.ids[date] = run(
-            spark, state, cluster_frame(spark, clusters), date
-        )
-        state.ledger += events
-        state.links[date] = {
+        clusters = clusters_of(date, told.found.get(D1, {}))
+        state = run(spark, state, cluster_frame(spark, clusters), EDGES[date], date)
+        told.found[date] = state.ids
+        told.links[date] = {
             name: {n.rstrip("!") for n in cluster.split()}
             for cluster in clusters
             for name in cluster.replace("!", "").split()
         }
-    return state
+    return Story(**vars(state), found=told.found, links=told.links)
 
 
-def id_of(story: State, date: dt.date, *names: str) -> str:
+def id_of(story: Story, date: dt.date, *names: str) -> str:
     """The one id that all these records have on a date."""
-    (found,) = {story.ids[date][name] for name in names}
+    (found,) = {story.found[date][name] for name in names}
     return found
 
 
-def events(story: State, date: dt.date, golden: str) -> Counter[tuple[str, str | None, str]]:
+def events(story: Story, date: dt.date, golden: str) -> Counter[tuple[str, str | None, str]]:
     """What happened to an id on a date: event, record or other id, cause."""
     return Counter(
         (e["event"], e["source_key"] or e["other_golden_id"], e["cause"])
@@ -200,12 +170,12 @@ def events(story: State, date: dt.date, golden: str) -> Counter[tuple[str, str |
 
 
 @pytest.mark.parametrize("date", DATES, ids=str)
-def test_records_share_an_id_exactly_where_they_share_a_cluster(story: State, date: dt.date):
-    for name, golden in story.ids[date].items():
-        assert {other for other, its in story.ids[date].items() if its == golden} == story.links[date][name]
+def test_records_share_an_id_exactly_where_they_share_a_cluster(story: Story, date: dt.date):
+    for name, golden in story.found[date].items():
+        assert {other for other, its in story.found[date].items() if its == golden} == story.links[date][name]
 
 
-def test_what_does_not_change_keeps_its_id_and_is_not_mentioned_again(story: State):
+def test_what_does_not_change_keeps_its_id_and_is_not_mentioned_again(story: Story):
     first = id_of(story, D1, "s1", "s2")
     assert id_of(story, D2, "s1", "s2") == id_of(story, D3, "s1", "s2") == first
     assert events(story, D1, first) == Counter(
@@ -215,13 +185,13 @@ def test_what_does_not_change_keeps_its_id_and_is_not_mentioned_again(story: Sta
     assert not events(story, D3, first)
 
 
-def test_a_new_record_joins_the_id_that_is_there(story: State):
+def test_a_new_record_joins_the_id_that_is_there(story: Story):
     first = id_of(story, D1, "j1", "j2")
     assert id_of(story, D2, "j1", "j2", "j3") == first
     assert events(story, D2, first) == Counter([("joined", "j3", "new_record")])
 
 
-def test_when_two_ids_merge_the_oldest_survives_though_it_is_smaller(story: State):
+def test_when_two_ids_merge_the_oldest_survives_though_it_is_smaller(story: Story):
     old, young = id_of(story, D1, "m1", "m2"), id_of(story, D2, "n1", "n2", "n3")
     assert id_of(story, D3, "m1", "m2", "n1", "n2", "n3") == old
     moved = ("n1", "n2", "n3")
@@ -231,7 +201,7 @@ def test_when_two_ids_merge_the_oldest_survives_though_it_is_smaller(story: Stat
     assert events(story, D3, old) == Counter(("joined", n, "edge") for n in moved)
 
 
-def test_when_an_id_splits_the_largest_part_keeps_it(story: State):
+def test_when_an_id_splits_the_largest_part_keeps_it(story: Story):
     first = id_of(story, D1, "p1", "p2", "p3", "p4", "p5")
     assert id_of(story, D2, "p1", "p2", "p3") == first  # though p4 is the oldest of all
     part = id_of(story, D2, "p4", "p5")
@@ -247,21 +217,21 @@ def test_when_an_id_splits_the_largest_part_keeps_it(story: State):
     assert events(story, D2, first) == Counter([("left", "p4", "edge_lost"), ("left", "p5", "edge_lost")])
 
 
-def test_of_equal_parts_the_highest_level_keeps_the_id(story: State):
+def test_of_equal_parts_the_highest_level_keeps_the_id(story: Story):
     first = id_of(story, D1, "t1", "t2")
     assert id_of(story, D2, "t2") == first  # verified; t1 is older, but only identified
     assert id_of(story, D2, "t1") != first
 
 
-def test_of_equal_parts_of_one_level_the_oldest_record_keeps_the_id(story: State):
+def test_of_equal_parts_of_one_level_the_oldest_record_keeps_the_id(story: Story):
     first = id_of(story, D1, "u1", "u2")
     assert id_of(story, D2, "u2") == first
     assert id_of(story, D2, "u1") != first
 
 
-def test_an_id_whose_records_are_gone_retires_and_does_not_come_back(story: State):
+def test_an_id_whose_records_are_gone_retires_and_does_not_come_back(story: Story):
     first = id_of(story, D1, "r1")
-    assert "r1" not in story.ids[D2]
+    assert "r1" not in story.found[D2]
     assert events(story, D2, first) == Counter(
         [("retired", None, "record_gone"), ("left", "r1", "record_gone")]
     )
@@ -272,7 +242,7 @@ def test_an_id_whose_records_are_gone_retires_and_does_not_come_back(story: Stat
     )
 
 
-def test_a_record_that_is_barred_leaves_by_consent_and_comes_back_by_merging(story: State):
+def test_a_record_that_is_barred_leaves_by_consent_and_comes_back_by_merging(story: Story):
     first = id_of(story, D1, "c1", "c2")
     alone = id_of(story, D2, "c2")
     assert id_of(story, D2, "c1") == first
@@ -282,7 +252,7 @@ def test_a_record_that_is_barred_leaves_by_consent_and_comes_back_by_merging(sto
     assert events(story, D3, alone) == Counter([("merged", first, "edge"), ("left", "c2", "edge")])
 
 
-def test_a_record_that_moves_over_takes_no_id_along(story: State):
+def test_a_record_that_moves_over_takes_no_id_along(story: Story):
     left, right = id_of(story, D1, "x1", "x2", "x3"), id_of(story, D1, "y1", "y2")
     assert id_of(story, D2, "x1", "x2") == left
     assert id_of(story, D2, "x3", "y1", "y2") == right
@@ -293,24 +263,24 @@ def test_a_record_that_moves_over_takes_no_id_along(story: State):
 # Minting
 
 
-def test_an_id_is_a_keyed_hash_of_the_oldest_record_and_the_date_in_the_shape_of_a_uuid(story: State):
+def test_an_id_is_a_keyed_hash_of_the_oldest_record_and_the_date_in_the_shape_of_a_uuid(story: Story):
     text = hmac.new(
         KEY, "\x1f".join(("golden", "crm", "s1", "2026-01-31")).encode(), hashlib.sha256
     ).hexdigest()
     expected = f"{text[:8]}-{text[8:12]}-8{text[13:16]}-8{text[17:20]}-{text[20:32]}"
     assert id_of(story, D1, "s1") == expected
     shape = re.compile("[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
-    assert all(shape.fullmatch(golden) for ids in story.ids.values() for golden in ids.values())
+    assert all(shape.fullmatch(golden) for ids in story.found.values() for golden in ids.values())
 
 
-def test_another_key_makes_other_ids(spark: SparkSession, story: State):
+def test_another_key_makes_other_ids(spark: SparkSession, story: Story):
     nothing = frame(spark, [], "id.golden_member")
     born = spark.createDataFrame([], "golden_id string, born_on date")
     found = golden_id.inherit(cluster_frame(spark, ["s1 s2"]), nothing, born, key=b"another", on=D1).members
-    assert {row.golden_id for row in found.collect()}.isdisjoint(story.ids[D1].values())
+    assert {row.golden_id for row in found.collect()}.isdisjoint(story.found[D1].values())
 
 
-def test_a_second_run_of_a_date_does_not_mint_an_id_twice(spark: SparkSession, story: State):
+def test_a_second_run_of_a_date_does_not_mint_an_id_twice(spark: SparkSession, story: Story):
     # A late file of the same day takes the oldest record, from which the id was minted, out of the cluster.
     was = [row for row in story.membership if row["source_key"] in ("j1", "j2", "j3")]
     assert [row["valid_to_on"] for row in was] == [None] * 3
@@ -326,22 +296,12 @@ def test_a_second_run_of_a_date_does_not_mint_an_id_twice(spark: SparkSession, s
 # Membership over time
 
 
-def members_at(story: State, date: dt.date) -> Of:
-    rows = [
-        row
-        for row in story.membership
-        if row["valid_from_on"] <= date and (row["valid_to_on"] is None or date < row["valid_to_on"])
-    ]
-    assert len({row["source_key"] for row in rows}) == len(rows)  # a record has one id at a time
-    return {row["source_key"]: row["golden_id"] for row in rows}
-
-
 @pytest.mark.parametrize("date", DATES, ids=str)
-def test_membership_tells_for_every_date_what_was_true_then(story: State, date: dt.date):
-    assert members_at(story, date) == story.ids[date]
+def test_membership_tells_for_every_date_what_was_true_then(story: Story, date: dt.date):
+    assert story.at(date) == story.found[date]
 
 
-def test_only_what_changed_is_closed_and_opened(story: State):
+def test_only_what_changed_is_closed_and_opened(story: Story):
     history = {
         name: [(r["valid_from_on"], r["valid_to_on"]) for r in story.membership if r["source_key"] == name]
         for name in ("s1", "x1", "x3", "r1")
@@ -352,7 +312,7 @@ def test_only_what_changed_is_closed_and_opened(story: State):
     assert sorted(history["r1"], key=str) == [(D1, D2), (D3, None)]
 
 
-def test_level_permission_and_confidence_of_an_open_row_are_todays(spark: SparkSession, story: State):
+def test_level_permission_and_confidence_of_an_open_row_are_todays(spark: SparkSession, story: Story):
     before = [row for row in story.membership if row["source_key"] == "s1"]
     was = {
         "golden_id": id_of(story, D1, "s1"),
@@ -371,7 +331,7 @@ def test_level_permission_and_confidence_of_an_open_row_are_todays(spark: SparkS
     assert rows_of(after) == [was | told]  # and the membership goes on since D1
 
 
-def test_a_membership_opened_and_closed_on_one_day_never_held(spark: SparkSession, story: State):
+def test_a_membership_opened_and_closed_on_one_day_never_held(spark: SparkSession, story: Story):
     before = [row for row in story.membership if row["source_key"] == "x3" and is_open(row)]  # open since D2
     today = spark.createDataFrame([("another id", "crm", "x3", "identified", "permitted", 1.0)], MEMBER)
     (row,) = rows_of(golden_id.membership(today, frame(spark, before, "id.golden_member"), on=D2))
@@ -382,7 +342,7 @@ def test_a_membership_opened_and_closed_on_one_day_never_held(spark: SparkSessio
 
 
 @pytest.mark.parametrize("date", DATES, ids=str)
-def test_replaying_the_ledger_gives_the_membership_of_every_date(story: State, date: dt.date):
+def test_replaying_the_ledger_gives_the_membership_of_every_date(story: Story, date: dt.date):
     replayed: Of = {}
     live: set[str] = set()
     for day in (d for d in DATES if d <= date):
@@ -394,11 +354,11 @@ def test_replaying_the_ledger_gives_the_membership_of_every_date(story: State, d
             replayed[e["source_key"]] = e["golden_id"]
         live |= {e["golden_id"] for e in todays if e["event"] == "minted"}
         live -= {e["golden_id"] for e in todays if e["event"] in ("merged", "retired")}
-    assert replayed == members_at(story, date)
-    assert live == set(story.ids[date].values())
+    assert replayed == story.at(date)
+    assert live == set(story.found[date].values())
 
 
-def test_events_are_known_by_what_they_say_so_that_a_run_that_died_writes_them_once(story: State):
+def test_events_of_the_first_run_of_a_date_are_known_by_what_they_say(story: Story):
     for e in story.ledger:
         said = (
             str(e["effective_on"]),
@@ -413,7 +373,34 @@ def test_events_are_known_by_what_they_say_so_that_a_run_that_died_writes_them_o
     assert len({e["event_id"] for e in story.ledger}) == len(story.ledger)
 
 
-def test_events_keep_their_contract(story: State):
+def details(story: Story, date: dt.date) -> dict[tuple[str, str | None], str | None]:
+    return {
+        (e["event"], e["source_key"] or e["golden_id"]): e["detail"]
+        for e in story.ledger
+        if e["effective_on"] == date
+    }
+
+
+def test_a_new_record_and_a_merge_say_by_which_rule(story: Story):
+    first, then, last = (details(story, date) for date in DATES)
+    assert first["joined", "j1"] == first["joined", "j2"] == "email"
+    assert first["joined", "s1"] is None  # no edge; it is alone, or a device
+    assert then["joined", "j3"] == "login"  # the strongest used one
+    young = id_of(story, D2, "n1", "n2", "n3")
+    assert last["merged", young] == "email"  # the login is between records that were one before
+    assert {last["joined", name] for name in ("n1", "n2", "n3")} == {"email"}
+    others = {e["detail"] for e in story.ledger if e["event"] not in ("merged", "joined")}
+    assert others == {None}
+
+
+@pytest.mark.parametrize("date", DATES, ids=str)
+def test_replay_tells_the_membership_of_every_date(spark: SparkSession, story: Story, date: dt.date):
+    told = replay(frame(spark, story.ledger, "id.golden_history"), on=date).collect()
+    assert {row.source_key: row.golden_id for row in told} == story.at(date)
+    assert len(told) == len(story.at(date))
+
+
+def test_events_keep_their_contract(story: Story):
     for name, column in contract_of("id.golden_history").columns.items():
         said = {e[name] for e in story.ledger}
         assert None not in said or not column.required
@@ -423,24 +410,24 @@ def test_events_keep_their_contract(story: State):
 # The crosswalk
 
 
-def test_the_crosswalk_knows_every_id_ever_published_and_where_it_lives(story: State):
+def test_the_crosswalk_knows_every_id_ever_published_and_where_it_lives(story: Story):
     minted = {e["golden_id"] for e in story.ledger if e["event"] == "minted"}
     assert Counter(row["golden_id"] for row in story.crosswalk) == Counter(minted)
-    live = set(story.ids[D3].values())
+    live = set(story.found[D3].values())
     for row in story.crosswalk:
         expected = {"live": row["golden_id"], "retired": None, "merged": row["live_golden_id"]}[row["why"]]
         assert row["live_golden_id"] == expected
         assert row["live_golden_id"] is None or row["live_golden_id"] in live
 
 
-def lives(story: State, golden: str) -> tuple[str | None, str, dt.date]:
+def lives(story: Story, golden: str) -> tuple[str | None, str, dt.date]:
     (row,) = (row for row in story.crosswalk if row["golden_id"] == golden)
     return row["live_golden_id"], row["why"], row["since_on"]
 
 
-def test_the_crosswalk_follows_merges_to_their_end(story: State):
-    least, middle, most = sorted(story.ids[D1][name] for name in ("w1", "w2", "w3"))
-    assert {story.ids[D2][name] for name in ("w1", "w2", "w3")} == {
+def test_the_crosswalk_follows_merges_to_their_end(story: Story):
+    least, middle, most = sorted(story.found[D1][name] for name in ("w1", "w2", "w3"))
+    assert {story.found[D2][name] for name in ("w1", "w2", "w3")} == {
         least,
         middle,
     }  # most went into middle ...
@@ -450,8 +437,8 @@ def test_the_crosswalk_follows_merges_to_their_end(story: State):
     assert lives(story, least) == (least, "live", D1)
 
 
-def test_an_id_merged_into_one_that_retired_is_retired_too(story: State):
-    one, other = story.ids[D1]["q1"], story.ids[D1]["q2"]
+def test_an_id_merged_into_one_that_retired_is_retired_too(story: Story):
+    one, other = story.found[D1]["q1"], story.found[D1]["q2"]
     assert lives(story, one) == (None, "retired", D3)
     assert lives(story, other) == (None, "retired", D3)
 
@@ -459,10 +446,10 @@ def test_an_id_merged_into_one_that_retired_is_retired_too(story: State):
 # Again
 
 
-def test_a_repeated_run_changes_nothing(spark: SparkSession, story: State):
-    clusters = cluster_frame(spark, clusters_of(D3, story.ids[D1]))
-    members, new_events, crosswalk, ids = run(spark, story, clusters, D3)
-    assert ids == story.ids[D3]
-    assert new_events == []
-    assert sorted(members, key=str) == sorted(story.membership, key=str)
-    assert sorted(crosswalk, key=str) == sorted(story.crosswalk, key=str)
+def test_a_repeated_run_changes_nothing(spark: SparkSession, story: Story):
+    clusters = cluster_frame(spark, clusters_of(D3, story.found[D1]))
+    again = run(spark, story, clusters, EDGES[D3], D3)
+    assert again.ids == story.found[D3]
+    assert again.ledger == story.ledger
+    assert sorted(again.membership, key=str) == sorted(story.membership, key=str)
+    assert sorted(again.crosswalk, key=str) == sorted(story.crosswalk, key=str)
