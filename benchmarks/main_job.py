@@ -11,14 +11,14 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
+
+from benchmarks.processes import watch
 
 ROOT = Path(__file__).parents[1]
 KEPT = ROOT / ".bench"
 DAYS = ("2026-01-31", "2026-02-01")
-_EVERY = 0.5  # seconds between two looks at the memory
 
 
 def one_run(world: Path) -> dict[str, Any]:
@@ -28,19 +28,10 @@ def one_run(world: Path) -> dict[str, Any]:
         command += ["--conf", str(ROOT / "conf" / "local.yaml"), "--landing", str(world / "landing")]
         command += ["--warehouse", folder, "--truth", str(world / "truth")]
         command += [part for day in DAYS for part in ("--run-date", day)]
-        began, peak = time.monotonic(), 0
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as run:
-            while run.poll() is None:
-                peak = max(peak, sum(map(_kilobytes, _family(run.pid))))
-                time.sleep(_EVERY)
-            assert run.stdout is not None
-            said = run.stdout.read()
-        seconds = time.monotonic() - began
-    if run.returncode:
-        raise SystemExit(f"the run ended with exit code {run.returncode}")
-    scores = json.loads(said)["evaluation"]
+        run = watch(command)
+    scores = json.loads(run.said)["evaluation"]
     found = {name: scores[name]["pairwise"] for name in ("deterministic", "whole")}
-    return {"seconds": round(seconds, 1), "peak_mb": round(peak / 1024), "pairwise": found}
+    return {"seconds": round(run.seconds, 1), "peak_mb": round(run.peak_mb), "pairwise": found}
 
 
 def main() -> None:
@@ -73,25 +64,6 @@ def main() -> None:
 def _generate(world: Path, persons: int, seed: int) -> None:
     command = [sys.executable, "-m", "data_samples.generate", "--persons", str(persons), "--days", "2"]
     subprocess.run([*command, "--seed", str(seed), "--out", str(world)], cwd=ROOT, check=True)
-
-
-def _family(process: int) -> list[int]:
-    """A process and all that came of it."""
-    try:
-        lists = Path(f"/proc/{process}/task").glob("*/children")
-        children = " ".join(path.read_text(encoding="ascii") for path in lists)
-    except OSError:  # it has just ended
-        return []
-    return [process, *(one for child in children.split() for one in _family(int(child)))]
-
-
-def _kilobytes(process: int) -> int:
-    """Memory of a process; a page shared by n processes counts a nth in each (`Pss`)."""
-    try:
-        lines = Path(f"/proc/{process}/smaps_rollup").read_text(encoding="ascii").splitlines()
-    except OSError:
-        return 0
-    return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
 
 
 if __name__ == "__main__":

@@ -90,8 +90,9 @@ def resolve_edges(
     """
     spark = evidence.shared.sparkSession
     rows = None if evidence.records is None else comparable(evidence.records)
-    shared = _in_order(evidence.shared.toPandas())
-    decided = evidence.decisions.toPandas().sort_values([*_LEFT, *_RIGHT], ignore_index=True)
+    # What is rejected already, a hub's million edges among it, need not come here.
+    shared = evidence.shared.where("reason is null").toPandas()
+    decided = evidence.decisions.toPandas()
     nodes = _Nodes.of(shared, decided, rows)
     first, known = _known(evidence, shared, decided, nodes, namespaces)
     if rows is None or model is None:
@@ -103,11 +104,12 @@ def resolve_edges(
         linked = link_records(fields, known, model=model, rules=rules, spread=spread)
         found = _compared(linked, known, nodes, matching)
         labels, reasons, cut = linked.labels, linked.reasons, linked.cut
-    first = first.assign(reason=first["reason"].where(first["reason"].notna(), None))
-    first.loc[first["place"] >= 0, "reason"] = reasons[first.loc[first["place"] >= 0, "place"]]
-    edges = pd.concat([first.drop(columns="place"), found], ignore_index=True)
+    banned = _human(decided[decided["decision"] == CANNOT_LINK], reason=CANNOT_LINK)
+    edges = pd.concat([first.assign(reason=reasons), banned, found], ignore_index=True)
     edges["fate"] = np.where(edges["reason"].isna(), "used", "rejected")
-    return Resolved(_frame(spark, edges), _clusters(spark, edges, labels, nodes), cut)
+    rejected = evidence.shared.where("reason is not null").withColumn("fate", F.lit("rejected"))
+    clusters = _clusters(spark, edges, labels, nodes)
+    return Resolved(_frame(spark, edges).unionByName(rejected), clusters, cut)
 
 
 class _Nodes(NamedTuple):
@@ -143,10 +145,6 @@ def _key(source: pd.Series, source_key: pd.Series) -> "pd.Series[str]":
     return source.astype(object) + _BETWEEN + source_key.astype(object)
 
 
-def _in_order(edges: pd.DataFrame) -> pd.DataFrame:
-    return edges.sort_values(["rank", "rule", *_LEFT, *_RIGHT], ignore_index=True)
-
-
 def _known(
     evidence: Evidence,
     shared: pd.DataFrame,
@@ -154,7 +152,7 @@ def _known(
     nodes: _Nodes,
     namespaces: Mapping[str, Namespace],
 ) -> tuple[pd.DataFrame, Known]:
-    """Edges to use first, each with its `place` among what the engine is told (-1: it is not), and what it is told."""
+    """Edges to use first, in their order, and what the engine is told."""
     limits = {name: n.max_per_person for name, n in namespaces.items() if n.max_per_person is not None}
     held = (
         evidence.identifiers.where(F.col("namespace").isin(*limits))
@@ -162,26 +160,26 @@ def _known(
         .toPandas()
     )
     held["record"] = nodes.numbers(held["source"], held["source_key"])
-    is_must = decided["decision"] == "must_link"
-    human = decided[[*_LEFT, *_RIGHT]].assign(
-        kind="human", rule=decided["decision"], rank=DECIDED_RANK, match_weight=None, probability=None,
-        reason=is_must.map({True: None, False: CANNOT_LINK}),
-    )  # fmt: skip
-    first = pd.concat([human, shared], ignore_index=True) if len(human) else shared
-    is_open = first["reason"].isna()
-    first["place"] = np.where(is_open, is_open.cumsum() - 1, -1)
-    left, right = nodes.ends(first[is_open])
-    ends = nodes.ends(decided[~is_must])
+    must = _human(decided[decided["decision"] != CANNOT_LINK], reason=None)
+    first = pd.concat([must, shared], ignore_index=True) if len(must) else shared
+    first = first.sort_values(["rank", "rule", *_LEFT, *_RIGHT], ignore_index=True)
+    left, right = nodes.ends(first)
+    apart = nodes.ends(decided[decided["decision"] == CANNOT_LINK])
     return first, Known(
         records=len(nodes.keys),
-        first=pd.DataFrame(
-            {"l": left, "r": right, "is_decided": first.loc[is_open, "kind"].eq("human").to_numpy()}
-        ),
-        never=pd.DataFrame({"l": ends[0], "r": ends[1]}),
+        first=pd.DataFrame({"l": left, "r": right, "is_decided": first["kind"].eq("human").to_numpy(bool)}),
+        never=pd.DataFrame({"l": apart[0], "r": apart[1]}),
         held=held.loc[held["record"] >= 0, ["record", "namespace", "value"]],
         limits=limits,
         before=_before(evidence.before, nodes),
     )
+
+
+def _human(decided: pd.DataFrame, *, reason: str | None) -> pd.DataFrame:
+    """Decisions as edges."""
+    return decided[[*_LEFT, *_RIGHT]].assign(
+        kind="human", rule=decided["decision"], rank=DECIDED_RANK, match_weight=None, probability=None, reason=reason
+    )  # fmt: skip
 
 
 def _before(members: DataFrame, nodes: _Nodes) -> Ints:

@@ -189,7 +189,7 @@ def _resolved(
     compared = comparable_records(persons, permission, sources=matching.sources)
     spark = run.tables.spark
     evidence = Evidence(
-        shared=shared,
+        shared=run.tables.staged(shared, "shared_edge"),
         records=compared if matching.probabilistic else None,
         decisions=spark.createDataFrame([], DECISION),
         identifiers=carried,

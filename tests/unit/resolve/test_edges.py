@@ -104,8 +104,8 @@ def test_the_stronger_identifier_wins_and_the_other_is_told_why(spark: SparkSess
         ("crm:1", "loyalty:M2", "email"): ("rejected", "unique_namespace"),
         ("crm:3", "loyalty:M2", "email"): ("rejected", "needs_agreement"),
     }
-    # A cluster is named by its first record; records that only rejected edges name stay alone.
-    assert clusters == {"crm:1": "crm:1", "loyalty:M1": "crm:1", "loyalty:M2": "loyalty:M2", "crm:3": "crm:3"}
+    # A cluster is named by its first record; what was rejected before says nothing of crm:3.
+    assert clusters == {"crm:1": "crm:1", "loyalty:M1": "crm:1", "loyalty:M2": "loyalty:M2"}
     assert confidence["crm:1"] == 1.0
 
 
@@ -125,12 +125,7 @@ def test_a_person_decides_over_every_limit_and_before_every_identifier(spark: Sp
     # M2 is one with M1 by now, so that what M1 must not be with, M2 must not either.
     assert fates[("crm:1", "loyalty:M1", "loyalty_member")] == ("rejected", "cannot_link")
     assert fates[("crm:1", "loyalty:M2", "email")] == ("rejected", "cannot_link")
-    assert clusters == {
-        "crm:1": "crm:1",
-        "crm:3": "crm:3",
-        "loyalty:M1": "loyalty:M1",
-        "loyalty:M2": "loyalty:M1",
-    }
+    assert clusters == {"crm:1": "crm:1", "loyalty:M1": "loyalty:M1", "loyalty:M2": "loyalty:M1"}
 
 
 def test_nothing_to_resolve(spark: SparkSession):
