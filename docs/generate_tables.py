@@ -17,7 +17,7 @@ units. Purposes and retention hold for all columns of a table unless columns are
 contract says, nothing enforces it yet.
 
 - **Key**: what makes a row unique. The gates check it for the tables of silver, id and gold and for
-  `consent.effective`.
+  `consent.effective`; the import checks `id.review_pair`.
 - **Filled**: the column is never null; checked where the key is.
 - **Personal**: personal data as such. Delta keeps no column statistics of these columns, and the gates ask no more
   of them than whether they are filled.
