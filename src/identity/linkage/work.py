@@ -108,22 +108,23 @@ def solve(work: pa.Table, *, model: Model, rules: Rules) -> pa.Table:
     forbidden = (source[left] == source[right]) & np.isin(source[left], sorted(rules.alone))
     evidence = Evidence.of(pairs, forbidden, model)
     of_group = rows.drop_duplicates("cluster").sort_values(["component", "cluster"], ignore_index=True)
-    place_in = of_group.groupby("component").cumcount()
-    place = dict(zip(of_group["cluster"], place_in, strict=True))
+    everyone = [_group(row) for row in of_group.itertuples()]
+    # Both sides are in the order of components: where each begins, among groups and among pairs.
+    components, first = np.unique(of_group["component"], return_index=True)
+    place = dict(zip(of_group["cluster"], of_group.groupby("component").cumcount(), strict=True))
     place_of = rows["cluster"].map(place).to_numpy(np.int64)
-    order = np.argsort(rows["component"].to_numpy()[left], kind="stable")
-    bounds = np.flatnonzero(np.diff(rows["component"].to_numpy()[left][order])) + 1
+    component_of = rows["component"].to_numpy()[left]
+    order = np.argsort(component_of, kind="stable")
+    bounds = np.searchsorted(component_of[order], components)
     merged: dict[int, int] = {}
-    groups_of = {name: list(part.itertuples()) for name, part in of_group.groupby("component", sort=False)}
-    for part in np.split(order, bounds):
+    for place_here, groups in enumerate(np.split(np.arange(len(everyone)), first[1:])):
+        part = order[bounds[place_here] : bounds[place_here + 1] if place_here + 1 < len(bounds) else None]
         if not len(part):
             continue
-        groups = [_group(row) for row in groups_of[rows["component"].iloc[left[part[0]]]]]
+        those = [everyone[group] for group in groups.tolist()]
         ends = place_of[left[part]], place_of[right[part]]
-        labels = merge_groups(groups, ends, evidence.rows(part), model, rules)
-        merged |= {
-            group.name: groups[label].name for group, label in zip(groups, labels.tolist(), strict=True)
-        }
+        labels = merge_groups(those, ends, evidence.rows(part), model, rules)
+        merged |= {group.name: those[label].name for group, label in zip(those, labels.tolist(), strict=True)}
     return pa.table(
         {
             "cluster": pa.array(of_group["cluster"], pa.int64()),
