@@ -115,13 +115,14 @@ def solve(work: pa.Table, *, model: Model, rules: Rules) -> pa.Table:
     place_of = rows["cluster"].map(place).to_numpy(np.int64)
     component_of = rows["component"].to_numpy()[left]
     order = np.argsort(component_of, kind="stable")
-    bounds = np.searchsorted(component_of[order], components)
+    of_pairs = np.append(np.searchsorted(component_of[order], components), len(order))
+    of_groups = np.append(first, len(everyone))
     merged: dict[int, int] = {}
-    for place_here, groups in enumerate(np.split(np.arange(len(everyone)), first[1:])):
-        part = order[bounds[place_here] : bounds[place_here + 1] if place_here + 1 < len(bounds) else None]
+    for n in range(len(components)):
+        those = everyone[of_groups[n] : of_groups[n + 1]]
+        part = order[of_pairs[n] : of_pairs[n + 1]]
         if not len(part):
             continue
-        those = [everyone[group] for group in groups.tolist()]
         ends = place_of[left[part]], place_of[right[part]]
         labels = merge_groups(those, ends, evidence.rows(part), model, rules)
         merged |= {group.name: those[label].name for group, label in zip(those, labels.tolist(), strict=True)}

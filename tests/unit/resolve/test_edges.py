@@ -130,6 +130,8 @@ def test_a_person_decides_over_every_limit_and_before_every_identifier(spark: Sp
 
 def test_nothing_to_resolve(spark: SparkSession):
     assert resolved(spark) == ({}, {}, {})
+    assert resolved(spark, compared=[]) == ({}, {}, {})
+    assert resolved(spark, compared=CROWD[:1]) == ({}, {"crm:c0": "crm:c0"}, {"crm:c0": 1.0})
 
 
 COMPARED: list[Row] = [
