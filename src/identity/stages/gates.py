@@ -69,9 +69,12 @@ class TableGate:
 
 
 def id_facts(
-    members: DataFrame, edges: DataFrame, crosswalk: DataFrame, persons: DataFrame
+    members: DataFrame, edges: DataFrame, crosswalk: DataFrame, persons: DataFrame, households: DataFrame
 ) -> dict[str, DataFrame]:
-    """Every record has exactly one open membership, no used edge touches a barred record, every live id is known."""
+    """Every record has exactly one open membership, no used edge touches a barred record, every live id is known.
+
+    Households are of live ids whose records may be joined, and of two at least.
+    """
     key = ["source", "source_key"]
     is_open = members.where("valid_to_on is null")
     barred = is_open.where("link_permission = 'barred'").select(*key)
@@ -91,6 +94,11 @@ def id_facts(
         "live_ids_not_in_crosswalk": is_open.join(
             crosswalk.where("why = 'live'"), on="golden_id", how="left_anti"
         ),
+        "household_ids_not_live": households.join(is_open, on="golden_id", how="left_anti"),
+        "household_ids_barred": households.join(
+            is_open.where("link_permission = 'barred'"), on="golden_id", how="left_semi"
+        ),
+        "households_of_one": households.groupBy("household_id").count().where("count < 2"),
     }
 
 

@@ -12,7 +12,8 @@ from identity.consent.reach import contact_points, held, subjects
 from identity.contracts import contract_of
 from identity.resolve import devices, golden_id
 from identity.resolve.edges import below_threshold, resolve_edges
-from identity.resolve.identifiers import shared_identifier_edges
+from identity.resolve.households import households
+from identity.resolve.identifiers import blocked_values, shared_identifier_edges
 from identity.resolve.model import load_model
 from identity.resolve.scoring import comparable_records, score
 from identity.run import Run
@@ -66,13 +67,14 @@ def resolve(run: Run) -> None:
         with TableGate(run, "id") as gate:
             ids, permissions = in_parallel(
                 [
-                    partial(_staged_ids, run, gate, edges, today, before, owners),
+                    partial(_staged_ids, run, gate, edges, today, before, owners, permitted),
                     partial(_staged_permissions, run, gate, today, carried, persons, events),
                 ]
             )
             staged = ids | permissions
-            members, kept, crosswalk = (staged[f"id.{n}"][0] for n in ("golden_member", "edge", "crosswalk"))
-            stage.counts.update(gate.settle(id_facts(members, kept, crosswalk, persons)))
+            names = ("golden_member", "edge", "crosswalk", "household")
+            members, kept, crosswalk, homes = (staged[f"id.{n}"][0] for n in names)
+            stage.counts.update(gate.settle(id_facts(members, kept, crosswalk, persons, homes)))
         ledger = contract_of("id.golden_history")
         # The ledger first: a run that dies here writes the same events again, and they are known by their id.
         tables.commit([ledger], mode="append")
@@ -86,19 +88,36 @@ def _staged_ids(
     today: golden_id.Inheritance,
     before: DataFrame,
     owners: DataFrame,
+    permitted: DataFrame,
 ) -> dict[str, Contracted]:
     """The id tables as they will be, and the events to add to the ledger."""
+    config, tables = run.config, run.tables
+    persons = tables.read("silver.person_record")
     is_open = before.where("valid_to_on is null")
     events = golden_id.ledger(today, is_open, run_id=run.id, on=run.on)
     frames = {
         "id.golden_history": _new_events(run, events),
         "id.golden_member": golden_id.membership(today.members, before, on=run.on),
-        "id.crosswalk": golden_id.crosswalk(run.tables.read("id.crosswalk"), today, on=run.on),
-        "id.device_owner": _device_owner(owners, today.members),
+        "id.crosswalk": golden_id.crosswalk(tables.read("id.crosswalk"), today, on=run.on),
+        "id.device_owner": _device_owner(run, owners, today.members),
         "id.edge": edges,
+        "id.blocked_value": blocked_values(
+            permitted, persons, tables.read("id.blocked_value"), namespaces=config.namespaces, on=run.on
+        ),
     }
     # One after the other, for the permissions, which take longer, need a core of their own.
-    return by_table(gate.stage(frame, contract_of(name)) for name, frame in frames.items())
+    staged = by_table(gate.stage(frame, contract_of(name)) for name, frame in frames.items())
+    homes = households(
+        today.members,
+        persons,
+        tables.read("silver.loyalty_card"),
+        tables.read("id.household"),
+        staged["id.crosswalk"][0],
+        limits=config.matching.household,
+        key=hash_key(run.key),
+        on=run.on,
+    )
+    return staged | by_table([gate.stage(homes, contract_of("id.household"))])
 
 
 def _staged_permissions(
@@ -219,9 +238,11 @@ def _clusters(
     return run.tables.staged(clusters, "clusters"), owners
 
 
-def _device_owner(owners: DataFrame, members: DataFrame) -> DataFrame:
+def _device_owner(run: Run, owners: DataFrame, members: DataFrame) -> DataFrame:
     """id.device_owner: intervals with the owner's golden id; a device nobody logged in on owns itself."""
-    is_device = members.where(F.col("source").isin("cookie", "mobile_id"))
+    is_device = members.where(
+        F.col("source").isin(*(name for name, n in run.config.namespaces.items() if n.time_bounded))
+    )
     by_cluster = members.select("cluster", "golden_id").distinct()
     owned = owners.join(by_cluster, on="cluster", how="inner").select(
         "namespace", "value_hmac", "golden_id", "from_at", "to_at", "is_shared"
