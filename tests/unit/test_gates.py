@@ -78,6 +78,7 @@ def test_households_are_of_two_live_ids_at_least_whose_records_may_be_joined(spa
         spark.createDataFrame([], contract_of("id.edge").spark_schema),
         spark.createDataFrame([], contract_of("id.crosswalk").spark_schema),
         spark.createDataFrame([], "source string, source_key string"),
+        spark.createDataFrame([], "golden_id string, source string, source_key string"),
         spark.createDataFrame(
             [(home, who) for home, those in homes.items() for who in those],
             "household_id string, golden_id string",
