@@ -17,6 +17,7 @@ from typer.exceptions import TyperException
 from identity import __version__
 from identity.cli_ids import history_command
 from identity.cli_link import link_command
+from identity.cli_review import review_app
 from identity.config import Config
 from identity.config_reading import load_config
 from identity.errors import ConfigError, IdentityError, PlatformError
@@ -177,6 +178,7 @@ def validate_config(conf: Conf) -> None:
 
 app.command("link")(link_command)
 app.command("history")(history_command)
+app.add_typer(review_app, name="review")
 
 
 @app.command()

@@ -71,15 +71,30 @@ def read_parquet(spark: SparkSession, files: list[str], schema: StructType) -> D
 
 def rows_of(address: str, where: ds.Expression | None = None) -> list[dict[str, Any]]:
     """Rows of a table, read by this process without Spark; none when it is not there."""
+    found = columns_of(address, where=where)
+    return [] if found is None else list(found.to_pylist(maps_as_pydicts="strict"))
+
+
+def columns_of(
+    address: str, names: list[str] | None = None, *, where: ds.Expression | None = None
+) -> pa.Table | None:
+    """Columns of a table, all by default, read by this process without Spark; None when it is not there or empty."""
     if not deltalake.DeltaTable.is_deltatable(address):
-        return []
+        return None
     files = sorted(deltalake.DeltaTable(address).file_uris())
-    if not files:
-        return []
-    rows: list[dict[str, Any]] = (
-        ds.dataset(files, format="parquet").to_table(filter=where).to_pylist(maps_as_pydicts="strict")
+    return ds.dataset(files, format="parquet").to_table(columns=names, filter=where) if files else None
+
+
+def write_here(
+    data: pa.RecordBatchReader | pa.Table, address: str, contract: TableContract, mode: Mode
+) -> None:
+    """Commit rows by this process, without Spark."""
+    Path(address).parent.mkdir(parents=True, exist_ok=True)
+    # What is replaced whole may have another shape than before: its contract's of today.
+    shape: Literal["overwrite"] | None = "overwrite" if mode == "overwrite" else None
+    deltalake.write_deltalake(
+        address, data, mode=mode, schema_mode=shape, configuration=_properties(contract)
     )
-    return rows
 
 
 @dataclass(frozen=True)
@@ -119,11 +134,11 @@ class LocalDelta:
             batch.select(schema.names).cast(schema)
             for batch in found.scanner(columns=schema.names).to_batches()
         )
-        self._write(pa.RecordBatchReader.from_batches(schema, batches), address, contract, mode)
+        write_here(pa.RecordBatchReader.from_batches(schema, batches), address, contract, mode)
 
     def append_rows(self, rows: Iterable[Mapping[str, Any]], address: str, contract: TableContract) -> None:
         """Commit a few rows of a register, without Spark."""
-        self._write(pa.Table.from_pylist(list(rows), contract.arrow_schema), address, contract, "append")
+        write_here(pa.Table.from_pylist(list(rows), contract.arrow_schema), address, contract, "append")
 
     def delete(self, address: str, condition: str) -> None:
         """Delete rows; the files that held them are rewritten."""
@@ -132,16 +147,6 @@ class LocalDelta:
     def version(self, address: str) -> int:
         """The newest version of a table."""
         return int(deltalake.DeltaTable(address).version())
-
-    def _write(
-        self, data: pa.RecordBatchReader | pa.Table, address: str, contract: TableContract, mode: Mode
-    ) -> None:
-        Path(address).parent.mkdir(parents=True, exist_ok=True)
-        # What is replaced whole may have another shape than before: its contract's of today.
-        shape: Literal["overwrite"] | None = "overwrite" if mode == "overwrite" else None
-        deltalake.write_deltalake(
-            address, data, mode=mode, schema_mode=shape, configuration=_properties(contract)
-        )
 
 
 @dataclass(frozen=True)

@@ -77,3 +77,9 @@ class UnknownIdError(IdentityError):
     """The golden id that was asked about was never published in this warehouse."""
 
     exit_code = 12
+
+
+class DecisionError(IdentityError):
+    """Decisions of persons have faults or contradict each other; none of them was taken."""
+
+    exit_code = 13

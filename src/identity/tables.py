@@ -20,7 +20,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from identity.contracts import TableContract, conform, contract_of
-from identity.delta import Delta, Mode, delta_of, read_parquet, rows_of
+from identity.delta import Delta, Mode, columns_of, delta_of, read_parquet, rows_of, write_here
 from identity.errors import PlatformError, SourceError
 
 # Small writes wait on the driver more than on executors; more threads than this gain nothing (docs/adr/0004).
@@ -142,7 +142,11 @@ class Tables:
         shutil.rmtree(self._address("staging"), ignore_errors=True)
 
     def _address(self, name: str) -> str:
-        return str(self.root.joinpath(*name.split(".")))
+        return _address(self.root, name)
+
+
+def _address(root: Path, name: str) -> str:
+    return str(root.joinpath(*name.split(".")))
 
 
 def by_table(frames: Iterable[Contracted]) -> dict[str, Contracted]:
@@ -165,7 +169,26 @@ def rows_at(root: Path, name: str, where: ds.Expression | None = None) -> list[d
         name: The table, as `layer.name`.
         where: Which rows; all by default.
     """
-    return rows_of(str(root.joinpath(*name.split("."))), where)
+    return rows_of(_address(root, name), where)
+
+
+def columns_at(root: Path, name: str, names: list[str], where: ds.Expression | None = None) -> pa.Table:
+    """Columns of a table below a warehouse, read without Spark; without rows when it was never written.
+
+    Args:
+        root: The warehouse.
+        name: The table, as `layer.name`.
+        names: Its columns.
+        where: Which rows; all by default.
+    """
+    found = columns_of(_address(root, name), names, where=where)
+    return contract_of(name).arrow_schema.empty_table().select(names) if found is None else found
+
+
+def replace_at(root: Path, rows: Iterable[Mapping[str, Any]], contract: TableContract) -> None:
+    """Make rows the rows of a small table below a warehouse, in one commit and without Spark."""
+    table = pa.Table.from_pylist(list(rows), contract.arrow_schema)
+    write_here(table, _address(root, contract.name), contract, "overwrite")
 
 
 def read_lines(spark: SparkSession, paths: list[str]) -> DataFrame:

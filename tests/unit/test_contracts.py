@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 from pyspark.sql import SparkSession
+from pyspark.sql.types import StructType
 
 from identity.contracts import (
     ColumnContract,
@@ -76,6 +77,11 @@ def test_every_type_is_one_that_spark_knows(spark: SparkSession, table: TableCon
     assert {f.name: f.dataType.simpleString() for f in df.schema} == {
         name: column.type for name, column in table.columns.items()
     }
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+def test_what_is_known_without_spark_is_what_spark_says(spark: SparkSession, table: TableContract):
+    assert table.spark_schema == StructType.fromDDL(table.ddl)
 
 
 # Profiles

@@ -6,18 +6,41 @@ and retention, and whether it is personal. The catalogue itself is data (`*.yaml
 
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, Final
 
 import pyarrow as pa
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pyspark.sql import DataFrame
 from pyspark.sql.pandas.types import to_arrow_schema
-from pyspark.sql.types import StructType
+from pyspark.sql.types import (
+    ArrayType,
+    BooleanType,
+    DataType,
+    DateType,
+    DoubleType,
+    IntegerType,
+    LongType,
+    StringType,
+    StructField,
+    StructType,
+    TimestampType,
+)
 
 from identity.errors import ContractError
 
 LAYERS = ("bronze", "silver", "id", "consent", "gold", "ops")
+# Types that are known without asking Spark, which would have to run: some tables are read and written without it.
+_TYPES: Final[dict[str, DataType]] = {
+    "string": StringType(),
+    "int": IntegerType(),
+    "bigint": LongType(),
+    "double": DoubleType(),
+    "boolean": BooleanType(),
+    "date": DateType(),
+    "timestamp": TimestampType(),
+    "array<string>": ArrayType(StringType()),
+}
 
 
 class ColumnContract(BaseModel):
@@ -59,7 +82,9 @@ class TableContract(BaseModel):
 
     @property
     def spark_schema(self) -> StructType:
-        """The schema as a Spark type."""
+        """The schema as a Spark type; a running Spark is needed only for decimals, maps and structures."""
+        if all(column.type in _TYPES for column in self.columns.values()):
+            return StructType([StructField(name, _TYPES[c.type]) for name, c in self.columns.items()])
         return _parsed(self.ddl)
 
     @property

@@ -13,7 +13,8 @@ from identity.contracts import contract_of
 from identity.errors import RunDateError
 from identity.linkage.model import read_model
 from identity.resolve import devices, golden_id
-from identity.resolve.edges import DECISION, Evidence, Resolved, resolve_edges
+from identity.resolve.decisions import usable
+from identity.resolve.edges import Evidence, Resolved, resolve_edges
 from identity.resolve.households import households
 from identity.resolve.identifiers import blocked_values, shared_identifier_edges
 from identity.resolve.ledger import ledger, replay
@@ -205,11 +206,10 @@ def _resolved(
     may = persons.join(_permitted(permission), on=_KEY, how="left_semi")
     shared = shared_identifier_edges(permitted, may, namespaces=namespaces)
     compared = comparable_records(persons, permission, sources=matching.sources)
-    spark = run.tables.spark
     evidence = Evidence(
         shared=run.tables.staged(shared, "shared_edge"),
         records=compared if matching.probabilistic else None,
-        decisions=spark.createDataFrame([], DECISION),
+        decisions=usable(run.tables.read("id.review_pair"), permission, on=run.on),
         identifiers=permitted,
         before=eve,
     )
@@ -218,7 +218,7 @@ def _resolved(
         namespaces=namespaces,
         matching=matching,
         model=read_model(matching.model, FIELDS) if matching.probabilistic else None,
-        spread=over_executors(spark),
+        spread=over_executors(run.tables.spark),
     )
 
 
