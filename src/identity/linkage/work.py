@@ -11,7 +11,7 @@ import pyarrow as pa
 from identity.linkage.clustering import Evidence, Group, Rules, merge_groups
 from identity.linkage.known import Held, Known
 from identity.linkage.model import Model
-from identity.linkage.pairs import Ints, compare
+from identity.linkage.pairs import Ints, compare, database
 
 # Records of one group that are compared with those of others: the first. More would say nothing new.
 MOST_SPEAKERS: Final = 40
@@ -93,7 +93,7 @@ def solve(work: pa.Table, *, model: Model, rules: Rules) -> pa.Table:
     Returns:
         `cluster`, `merged_into`: every group, and the smallest of those that it is one person with.
     """
-    with duckdb.connect(":memory:") as connection:
+    with database() as connection:
         load_fields(connection, work.drop_columns(["component", "cluster", "held", "never", "before"]))
         connection.register("work", work.select(["unique_id", "component", "cluster"]))
         connection.execute(
