@@ -33,8 +33,10 @@ class Namespace(Frozen):
     rank: int = Field(ge=1)
     links: Literal["always", "with_agreement", "never"]
     max_persons: int = Field(gt=0)
+    max_given_names: int | None = Field(default=None, gt=0)
     max_per_person: int | None = Field(default=None, gt=0)
     blocked: tuple[str, ...] = ()
+    time_bounded: bool = False
 
 
 class Purpose(Frozen):
@@ -96,8 +98,15 @@ class SourceContract(Frozen):
     feeds: dict[str, Feed] = Field(min_length=1)
 
 
+class Household(Frozen):
+    """Limits beyond which an address says nothing of who lives together."""
+
+    max_persons: int = Field(ge=2)
+    max_family_names: int = Field(gt=0)
+
+
 class Matching(Frozen):
-    """Probabilistic matching and sessions: thresholds and sizes."""
+    """Probabilistic matching, households and sessions: thresholds and sizes."""
 
     probabilistic: bool
     model: Path
@@ -108,6 +117,7 @@ class Matching(Frozen):
     seed: int
     device_look_back_days: int = Field(ge=0)
     session_gap_minutes: int = Field(gt=0)
+    household: Household
 
 
 class KeySource(Frozen):

@@ -87,7 +87,7 @@ def _cross_faults(config: Config, *, need_model: bool) -> Iterable[str]:
     for required in ("collect", "identity.link", "analytics"):
         if required not in config.purposes:
             yield f"purposes: {required} is missing"
-    yield from _pattern_faults(config.namespaces)
+    yield from _namespace_faults(config.namespaces)
     if set(config.sources) != ADAPTERS:
         missing, surplus = sorted(ADAPTERS - set(config.sources)), sorted(set(config.sources) - ADAPTERS)
         yield f"sources: without a contract {missing}, without an adapter {surplus}"
@@ -103,13 +103,42 @@ def _cross_faults(config: Config, *, need_model: bool) -> Iterable[str]:
             yield f"matching.sources: no source contract {source_name}"
 
 
-def _pattern_faults(namespaces: Mapping[str, Namespace]) -> Iterable[str]:
+def _namespace_faults(namespaces: Mapping[str, Namespace]) -> Iterable[str]:
     for name, namespace in namespaces.items():
         for pattern in namespace.blocked:
-            try:
-                re.compile(pattern)
-            except re.error as error:
-                yield f"namespaces.{name}.blocked: {pattern!r} is no regular expression: {error}"
+            yield from (
+                f"namespaces.{name}.blocked: {pattern!r} {fault}" for fault in _pattern_faults(pattern)
+            )
+        is_device = namespace.level in {"cookie", "mobile"}
+        if namespace.time_bounded != is_device:
+            yield f"namespaces.{name}.time_bounded: true for devices (level cookie or mobile), and for nothing else"
+        if is_device and namespace.links != "never":
+            yield f"namespaces.{name}.links: never, for a device is one person's for a time only"
+
+
+# Patterns are read here by Python and run by Java. What both understand, and in the same way, is made of these.
+_IN_CLASS = r"[^\[\]\\&]|&(?!&)|\\[dDwWsS]|\\[^A-Za-z0-9]"
+_COMMON = re.compile(
+    r"[^\\\[\](){}]"  # any letter, and . ^ $ | * + ?
+    r"|\\[dDwWsSbB]|\\[1-9](?!\d)|\\[^A-Za-z0-9]"  # classes, references back, and a sign meant as itself
+    rf"|\[\^?(?:{_IN_CLASS})+\]"
+    r"|\((?!\?)|\(\?(?::|=|!|<=|<!)|\)"  # groups without a name or a flag
+    r"|\{\d+(?:,\d*)?\}"
+)
+
+
+def _pattern_faults(pattern: str) -> Iterable[str]:
+    read = 0
+    while read < len(pattern):
+        token = _COMMON.match(pattern, read)
+        if token is None:
+            yield f"is not read alike by Python and Java, from character {read + 1} on"
+            return
+        read = token.end()
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        yield f"is no regular expression: {error}"
 
 
 def _source_faults(where: str, source: SourceContract, config: Config) -> Iterable[str]:

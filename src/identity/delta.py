@@ -90,7 +90,11 @@ def write_here(
 ) -> None:
     """Commit rows by this process, without Spark."""
     Path(address).parent.mkdir(parents=True, exist_ok=True)
-    deltalake.write_deltalake(address, data, mode=mode, configuration=_properties(contract))
+    # What is replaced whole may have another shape than before: its contract's of today.
+    shape: Literal["overwrite"] | None = "overwrite" if mode == "overwrite" else None
+    deltalake.write_deltalake(
+        address, data, mode=mode, schema_mode=shape, configuration=_properties(contract)
+    )
 
 
 @dataclass(frozen=True)
@@ -194,7 +198,7 @@ class ClusterDelta:
             F.col(name).alias(name, metadata={"comment": c.meaning}) for name, c in contract.columns.items()
         )
         writer = conform(df, contract).select(*told).write.format("delta").mode(mode)
-        writer.options(**_properties(contract)).save(address)
+        writer.options(**_properties(contract), overwriteSchema=str(mode == "overwrite")).save(address)
 
 
 def _properties(contract: TableContract) -> dict[str, str]:

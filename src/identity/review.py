@@ -28,7 +28,8 @@ from identity.tables import columns_at, replace_at, rows_at
 _TABLE: Final = "id.review_pair"
 _EDGE: Final = [*PAIR, "kind", "rule", "rank", "match_weight", "probability", "fate", "reason"]
 _PERSONAL: Final = [
-    "given_name", "other_given_names", "family_name", "birth_date", "emails", "phones", "street", "postal_code", "city",
+    "given_name", "other_given_names", "family_name", "birth_date", "emails", "phones",
+    "street", "flat", "postal_code", "city",
 ]  # fmt: skip
 _DECIMALS: Final = {"match_weight": 2, "probability": 4, "informativeness": 2}
 _ASKED_OF: Final = ("why", "kind", "rule", "match_weight", "probability")

@@ -9,9 +9,11 @@ import duckdb
 import pandas as pd
 import pytest
 from deltalake import DeltaTable
+from pyspark.sql import DataFrame
 
 from identity.evaluation import evaluate, read_truth
-from tests.golden.conftest import SECOND, WORLD, Published, World
+from identity.stages import resolve as resolve_stage
+from tests.golden.conftest import FIRST, SECOND, WORLD, Published, World
 
 KEY = ["source", "source_key"]
 
@@ -149,6 +151,63 @@ def test_no_two_loyalty_members_share_a_golden_id(published: Published) -> None:
     standing = members[members["valid_to_on"].isna() & (members["source"] == "loyalty")]
     assert len(standing) > 300
     assert not standing["golden_id"].duplicated().any()
+
+
+def test_households_change_nobody_and_permit_nothing(copied: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without them golden ids, edges, decisions and profiles are the same."""
+
+    def contents() -> dict[str, list[str]]:
+        names = [name for name in copied.names() if name.split(".")[0] in {"id", "consent", "gold"}]
+        rows = {name: sorted(map(str, copied.tables.read(name).collect())) for name in names}
+        assert rows["consent.effective"]
+        return rows
+
+    before = contents()
+    assert before.pop("id.household")
+
+    def none(*frames: DataFrame, **_: object) -> DataFrame:
+        return frames[3].limit(0)
+
+    monkeypatch.setattr(resolve_stage, "households", none)
+    copied.run(SECOND, again=True)
+    after = contents()
+    assert after.pop("id.household") == []
+    assert after == before
+
+
+def test_households_are_of_people_who_live_together(published: Published) -> None:
+    """Holders of one account, and nobody who was not named by card or address; ids stay from day to day."""
+    homes = published.frame("id.household")
+    assert homes.groupby("household_id").size().between(2, 8).all()
+    assert len(homes) > 100
+    members = published.frame("id.golden_member")
+    of_member = members[members["valid_to_on"].isna() & (members["source"] == "loyalty")]
+    by_member = of_member.set_index("source_key")["golden_id"]
+    cards = published.frame("silver.loyalty_card")
+    held = cards[cards["closed_on"].isna()].assign(golden_id=cards["member_no"].map(by_member))
+    household = homes.set_index("golden_id")["household_id"]
+    of_account = (
+        held.assign(home=held["golden_id"].map(household)).dropna(subset="home").groupby("account_no")
+    )
+    assert (of_account["home"].nunique() == 1).all()
+    since = homes["since_on"].value_counts()
+    assert since[FIRST] > 0.9 * len(homes)
+
+
+def test_twins_are_two_persons(published: Published) -> None:
+    traps = pd.read_parquet(WORLD / "truth" / "trap.parquet")
+    truth = read_truth(WORLD / "truth").set_index(KEY)["person_id"]
+    members = open_members(published.frame("id.golden_member"))
+    ids = members[members.index.isin(truth.index)]
+    of_person = ids.groupby(truth.reindex(ids.index)).agg(set)
+    pairs = traps[traps["trap"].isin(["twin", "father_son"])]
+    both = [
+        (of_person[row.person_id], of_person[row.other_person_id])
+        for row in pairs.itertuples()
+        if {row.person_id, row.other_person_id} <= set(of_person.index)
+    ]
+    assert len(both) == 3
+    assert all(one.isdisjoint(other) for one, other in both)
 
 
 def test_barred_records_stand_alone(published: Published) -> None:

@@ -207,6 +207,59 @@ def test_a_blocked_pattern_must_be_a_regular_expression(change: Change):
     assert fault.startswith("namespaces.email.blocked: '(info' is no regular expression: ")
 
 
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "(?P<name>a)", "(?i)a", "(?#why)a", r"a\Z", r"\N{DIGIT ONE}", r"(a)\123", r"\07",  # Python's alone
+        "[a&&b]", "[a[b]]", "[]a]", "{", "a{,3}",  # Java reads these otherwise
+    ],
+)  # fmt: skip
+def test_a_blocked_pattern_means_the_same_in_python_and_java(change: Change, pattern: str):
+    conf = change("identifiers.yaml", lambda c: c["namespaces"]["email"].update(blocked=[pattern]))
+    (fault,) = faults(conf)
+    assert fault.startswith(
+        f"namespaces.email.blocked: {pattern!r} is not read alike by Python and Java, from"
+    )
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        r"^(a|b)+?@x\.fi$",
+        "[^a-c&.]{2,3}",
+        r"(?:a)(?=b)(?!c)(?<=b)",
+        r"(\d)\1{6,}$",
+        r"\w\S*\b",
+        "ä{2}",
+        "a++",
+    ],
+)
+def test_what_both_read_alike_is_a_pattern(change: Change, pattern: str):
+    conf = change("identifiers.yaml", lambda c: c["namespaces"]["email"].update(blocked=[pattern]))
+    assert load_config(conf).namespaces["email"].blocked == (pattern,)
+
+
+@pytest.mark.parametrize(
+    ("namespace", "spoilt", "fault"),
+    [
+        ("cookie", {"time_bounded": False}, "namespaces.cookie.time_bounded: true for devices"),
+        ("login", {"time_bounded": True}, "namespaces.login.time_bounded: true for devices"),
+        ("mobile_id", {"links": "always"}, "namespaces.mobile_id.links: never"),
+    ],
+)
+def test_devices_and_nothing_else_are_bounded_in_time(
+    change: Change, namespace: str, spoilt: Yaml, fault: str
+):
+    (told,) = faults(change("identifiers.yaml", lambda c: c["namespaces"][namespace].update(spoilt)))
+    assert told.startswith(fault)
+
+
+@pytest.mark.parametrize(("limit", "value"), [("max_persons", 1), ("max_family_names", 0)])
+def test_a_household_is_of_two_persons_and_a_name_at_least(change: Change, limit: str, value: int):
+    (fault,) = faults(change("matching.yaml", lambda c: c["household"].update({limit: value})))
+    assert fault.startswith(f"matching.household.{limit}: ")
+
+
 def test_a_missing_model_is_told_unless_nobody_needs_it(change: Change):
     conf = change("matching.yaml", lambda c: c.update(model="models/none.json"))
     (fault,) = faults(conf)

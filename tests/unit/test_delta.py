@@ -103,6 +103,19 @@ def test_tables_are_as_erasure_and_readers_need_them(
     assert "Aino" not in logged  # a name must not be a minimum or a maximum of a column
 
 
+def test_what_is_replaced_takes_the_shape_its_contract_has_today(
+    spark: SparkSession, delta: Delta, address: str, tmp_path: Path
+):
+    columns = dict(CONTRACT.columns)
+    del columns["amount"]
+    earlier = CONTRACT.model_copy(update={"columns": columns})
+    delta.commit(staged(spark, tmp_path, "a"), address, earlier, mode="overwrite")
+    assert "amount" not in delta.read(address).columns
+    delta.commit(staged(spark, tmp_path, "b"), address, CONTRACT, mode="overwrite")
+    assert [row["amount"] for row in delta.read(address).collect()] == [Decimal("1.50")]
+    assert delta.read(address, version=0).columns == list(columns)
+
+
 def test_a_register_of_nothing_new_is_not_committed(spark: SparkSession, address: str, tmp_path: Path):
     delta = LocalDelta(spark)
     delta.commit(staged(spark, tmp_path), address, CONTRACT, mode="append")

@@ -15,7 +15,7 @@ from identity.config_reading import load_config
 from identity.contracts import TableContract, contract_of
 from identity.errors import QualityGateError
 from identity.run import Run
-from identity.stages.gates import TableGate
+from identity.stages.gates import TableGate, id_facts
 from identity.tables import Tables
 
 CONTRACTS = [contract_of(f"silver.{name}") for name in ("store", "product", "till_total", "loyalty_card")]
@@ -59,6 +59,41 @@ def test_a_fact_that_does_not_hold_fails_with_its_count(run: Run, spark: SparkSe
     with TableGate(run, "id") as gate, pytest.raises(QualityGateError, match=r"id\.facts .*\(strays\): 2"):
         gate.settle({"strays": spark.range(2), "none": spark.range(3).where(F.col("id") > 5)})
     assert [(check.column, check.unexpected) for check in run.checks] == [("strays", 2), ("none", 0)]
+
+
+def test_households_are_of_two_live_ids_at_least_whose_records_may_be_joined(spark: SparkSession) -> None:
+    members = [
+        ("crm", key, key, permission, closed)
+        for key, permission, closed in (
+            ("a", "permitted", None), ("b", "permitted", None), ("c", "permitted", None), ("d", "barred", None),
+            ("gone", "permitted", dt.date(2026, 1, 1)),
+        )
+    ]  # fmt: skip
+    homes = {"h1": "ab", "h2": "c", "h3": ["a", "d"], "h4": ["b", "gone"]}
+    facts = id_facts(
+        spark.createDataFrame(
+            members,
+            "source string, source_key string, golden_id string, link_permission string, valid_to_on date",
+        ),
+        spark.createDataFrame([], contract_of("id.edge").spark_schema),
+        spark.createDataFrame([], contract_of("id.crosswalk").spark_schema),
+        spark.createDataFrame([], "source string, source_key string"),
+        spark.createDataFrame([], "golden_id string, source string, source_key string"),
+        spark.createDataFrame(
+            [(home, who) for home, those in homes.items() for who in those],
+            "household_id string, golden_id string",
+        ),
+    )
+    told = {
+        name: sorted(row["household_id"] for row in df.collect())
+        for name, df in facts.items()
+        if "household" in name
+    }
+    assert told == {
+        "household_ids_not_live": ["h4"],
+        "household_ids_barred": ["h3"],
+        "households_of_one": ["h2"],
+    }
 
 
 def _staged(run: Run, spark: SparkSession) -> TableContract:

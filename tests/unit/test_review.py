@@ -59,7 +59,7 @@ PERSONS = [
     {
         "source": record.split(":")[0], "source_key": record.split(":")[1], "given_name": "Salla", "family_name": "Åho",
         "birth_date": dt.date(1980, 1, 31), "emails": ["=cmd()@example.com", "salla@example.com"],
-        "phones": ["+358401234567"],
+        "phones": ["+358401234567"], "street": "kauppakatu 7", "flat": "b12",
     }
     for record in RECORDS
 ]  # fmt: skip
@@ -148,6 +148,7 @@ def test_persons_side_by_side_only_when_asked_for(review: Verb, tmp_path: Path, 
         row = found.iloc[0]
         assert [row[f"given_name_{side}"], row[f"family_name_{side}"]] == ["Salla", "Åho"]
         assert str(row[f"birth_date_{side}"]) == "1980-01-31"
+        assert [row[f"street_{side}"], row[f"flat_{side}"]] == ["kauppakatu 7", "b12"]
         # What a customer typed is no formula on a steward's machine; Parquet has none.
         quote = "" if name.endswith("parquet") else "'"
         assert row[f"emails_{side}"] == f"{quote}=cmd()@example.com; salla@example.com"

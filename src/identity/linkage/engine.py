@@ -16,7 +16,7 @@ from identity.linkage.clustering import Rules, components
 from identity.linkage.comparisons import has_place
 from identity.linkage.known import Joined, Known, join_first
 from identity.linkage.model import Model
-from identity.linkage.pairs import Ints, Pairs, compare, count_frequencies
+from identity.linkage.pairs import Ints, Pairs, compare, count_frequencies, database
 from identity.linkage.training import SEED, train
 from identity.linkage.work import MOST_SPEAKERS, Spread, here, load_fields, solve, work_of
 
@@ -79,7 +79,7 @@ def link_records(
     first = pd.concat([known.first, copies.assign(is_decided=False)], ignore_index=True)
     joined = join_first(replace(known, first=first))
     fields = fields[~fields["unique_id"].isin(copies["r"])]
-    with duckdb.connect(":memory:") as connection:
+    with database() as connection:
         candidates, weights, model = _compared(connection, fields, model, tell)
         tell("compare within components")
         speakers, cut = _speakers(fields["unique_id"].to_numpy(np.int64), joined, candidates, weights)
@@ -101,7 +101,7 @@ def learn(fields: pd.DataFrame, *, seed: int = SEED) -> Model:
         fields: A row a record, with the columns of `fields.standardise`, by `unique_id`.
         seed: Seed of the random pairs that agreement by chance is counted of.
     """
-    with duckdb.connect(":memory:") as connection:
+    with database() as connection:
         return _compared(connection, fields, None, lambda _: None, seed)[2]
 
 

@@ -47,7 +47,7 @@ def standardise(records: pd.DataFrame, types: Mapping[str, str]) -> pd.DataFrame
             )
     if {"email_name", "tokens"} <= set(fields.columns):
         fields["email_beyond"] = _beyond_names(fields["email_name"], fields["tokens"])
-    empty = [name for name in fields.columns if fields[name].isna().all()]
+    empty = [name for name in fields.columns[2:] if fields[name].isna().all()]
     return fields.drop(columns=empty)
 
 

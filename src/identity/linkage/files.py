@@ -15,6 +15,7 @@ import pandas as pd
 import pyarrow as pa
 
 from identity.errors import PlatformError, SourceError
+from identity.linkage.pairs import database
 
 _SEPARATORS: Final = ",;\t|"
 # Nothing is left to DuckDB's guess: of a file with a broken line among the first it would take all for one column, and
@@ -59,7 +60,7 @@ def _read(path: Path) -> pa.Table:
 
 
 def _read_parquet(path: Path) -> pa.Table:
-    with duckdb.connect(":memory:") as connection:
+    with database() as connection:
         try:
             table = connection.read_parquet(str(path))
             kinds = zip(table.columns, table.types, strict=True)
@@ -86,7 +87,7 @@ def _read_csv(path: Path) -> pa.Table:
     header = next(csv.reader([first], delimiter=separator), [])
     columns = ", ".join(f"'{place}': 'varchar'" for place in range(len(header)))
     how = f"{_CSV}, delim = '{separator}', encoding = '{encoding}', columns = {{{columns}}}"
-    with duckdb.connect(":memory:") as connection:
+    with database() as connection:
         try:
             table = connection.sql(f"from read_csv(?, {how})", params=[str(path)]).to_arrow_table()
         except duckdb.Error as error:

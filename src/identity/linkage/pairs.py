@@ -1,7 +1,9 @@
 """Pairs of records as numbers: which level of every comparison each is at, and how rare what they agree on is."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import duckdb
@@ -36,6 +38,16 @@ class Pairs:
     def where(self, keep: npt.NDArray[Any]) -> "Pairs":
         """Some of the pairs."""
         return Pairs(self.left[keep], self.right[keep], self.levels[keep], self.rarity[keep])
+
+
+@contextmanager
+def database() -> Iterator[duckdb.DuckDBPyConnection]:
+    """DuckDB in memory; what memory does not hold goes to a private folder that is gone after."""
+    with (
+        TemporaryDirectory(prefix="identity-") as folder,
+        duckdb.connect(":memory:", config={"temp_directory": folder}) as connection,
+    ):
+        yield connection
 
 
 def numbered(comparison: dict[str, Any]) -> list[dict[str, Any]]:

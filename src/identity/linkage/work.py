@@ -11,7 +11,7 @@ import pyarrow as pa
 from identity.linkage.clustering import Evidence, Group, Rules, merge_groups
 from identity.linkage.known import Held, Known
 from identity.linkage.model import Model
-from identity.linkage.pairs import Ints, compare
+from identity.linkage.pairs import Ints, compare, database
 
 # Records of one group that are compared with those of others: the first. More would say nothing new.
 MOST_SPEAKERS: Final = 40
@@ -93,7 +93,7 @@ def solve(work: pa.Table, *, model: Model, rules: Rules) -> pa.Table:
     Returns:
         `cluster`, `merged_into`: every group, and the smallest of those that it is one person with.
     """
-    with duckdb.connect(":memory:") as connection:
+    with database() as connection:
         load_fields(connection, work.drop_columns(["component", "cluster", "held", "never", "before"]))
         connection.register("work", work.select(["unique_id", "component", "cluster"]))
         connection.execute(
@@ -108,22 +108,24 @@ def solve(work: pa.Table, *, model: Model, rules: Rules) -> pa.Table:
     forbidden = (source[left] == source[right]) & np.isin(source[left], sorted(rules.alone))
     evidence = Evidence.of(pairs, forbidden, model)
     of_group = rows.drop_duplicates("cluster").sort_values(["component", "cluster"], ignore_index=True)
-    place_in = of_group.groupby("component").cumcount()
-    place = dict(zip(of_group["cluster"], place_in, strict=True))
+    everyone = [_group(row) for row in of_group.itertuples()]
+    # Both sides are in the order of components: where each begins, among groups and among pairs.
+    components, first = np.unique(of_group["component"], return_index=True)
+    place = dict(zip(of_group["cluster"], of_group.groupby("component").cumcount(), strict=True))
     place_of = rows["cluster"].map(place).to_numpy(np.int64)
-    order = np.argsort(rows["component"].to_numpy()[left], kind="stable")
-    bounds = np.flatnonzero(np.diff(rows["component"].to_numpy()[left][order])) + 1
+    component_of = rows["component"].to_numpy()[left]
+    order = np.argsort(component_of, kind="stable")
+    of_pairs = np.append(np.searchsorted(component_of[order], components), len(order))
+    of_groups = np.append(first, len(everyone))
     merged: dict[int, int] = {}
-    groups_of = {name: list(part.itertuples()) for name, part in of_group.groupby("component", sort=False)}
-    for part in np.split(order, bounds):
+    for n in range(len(components)):
+        those = everyone[of_groups[n] : of_groups[n + 1]]
+        part = order[of_pairs[n] : of_pairs[n + 1]]
         if not len(part):
             continue
-        groups = [_group(row) for row in groups_of[rows["component"].iloc[left[part[0]]]]]
         ends = place_of[left[part]], place_of[right[part]]
-        labels = merge_groups(groups, ends, evidence.rows(part), model, rules)
-        merged |= {
-            group.name: groups[label].name for group, label in zip(groups, labels.tolist(), strict=True)
-        }
+        labels = merge_groups(those, ends, evidence.rows(part), model, rules)
+        merged |= {group.name: those[label].name for group, label in zip(those, labels.tolist(), strict=True)}
     return pa.table(
         {
             "cluster": pa.array(of_group["cluster"], pa.int64()),

@@ -69,7 +69,12 @@ class TableGate:
 
 
 def id_facts(
-    members: DataFrame, edges: DataFrame, crosswalk: DataFrame, persons: DataFrame, replayed: DataFrame
+    members: DataFrame,
+    edges: DataFrame,
+    crosswalk: DataFrame,
+    persons: DataFrame,
+    replayed: DataFrame,
+    households: DataFrame,
 ) -> dict[str, DataFrame]:
     """Every record has one open membership, no used edge touches a barred record, the ledger tells the same members.
 
@@ -79,6 +84,7 @@ def id_facts(
         crosswalk: id.crosswalk as it will be; knows every live id.
         persons: silver.person_record.
         replayed: What the ledger, as it will be, replays to.
+        households: id.household as it will be: of live ids whose records may be joined, and of two at least.
     """
     key = ["source", "source_key"]
     is_open = members.where("valid_to_on is null")
@@ -104,6 +110,11 @@ def id_facts(
         .groupBy("golden_id", *key)
         .count()
         .where("count <> 2"),
+        "household_ids_not_live": households.join(is_open, on="golden_id", how="left_anti"),
+        "household_ids_barred": households.join(
+            is_open.where("link_permission = 'barred'"), on="golden_id", how="left_semi"
+        ),
+        "households_of_one": households.groupBy("household_id").count().where("count < 2"),
     }
 
 

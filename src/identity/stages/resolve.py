@@ -15,7 +15,8 @@ from identity.linkage.model import read_model
 from identity.resolve import devices, golden_id
 from identity.resolve.decisions import usable
 from identity.resolve.edges import Evidence, Resolved, resolve_edges
-from identity.resolve.identifiers import shared_identifier_edges
+from identity.resolve.households import households
+from identity.resolve.identifiers import blocked_values, shared_identifier_edges
 from identity.resolve.ledger import ledger, replay
 from identity.resolve.records import FIELDS, comparable_records
 from identity.resolve.spread import over_executors
@@ -26,7 +27,7 @@ from identity.standardise.identifiers import hash_key, value_hash
 from identity.tables import Contracted, by_table, in_parallel
 
 _KEY = ["source", "source_key"]
-_CHECKED = ("golden_member", "edge", "crosswalk", "golden_history")
+_CHECKED = ("golden_member", "edge", "crosswalk", "golden_history", "household")
 
 
 def resolve(run: Run) -> None:
@@ -64,7 +65,8 @@ def resolve(run: Run) -> None:
             (F.col("valid_from_on") < F.lit(run.on))
             & (F.coalesce("valid_to_on", F.lit(run.on)) >= F.lit(run.on))
         )
-        edges, joined, stage.counts["components_cut"] = _resolved(run, persons, identifiers, permission, eve)
+        permitted = identifiers.join(_permitted(permission), on=_KEY, how="left_semi")
+        edges, joined, stage.counts["components_cut"] = _resolved(run, persons, permitted, permission, eve)
         clusters, owners = _clusters(run, records, carried, permission, joined, views)
         today = golden_id.inherit(clusters, is_open, _born(run), key=hash_key(run.key), on=run.on)
         found = {"members": today.members, "merged": today.merged, "minted": today.minted}
@@ -73,15 +75,16 @@ def resolve(run: Run) -> None:
         with TableGate(run, "id") as gate:
             ids, permissions, radius = in_parallel(
                 [
-                    partial(_staged_ids, run, gate, edges, today, before, owners),
+                    partial(_staged_ids, run, gate, edges, today, before, owners, permitted),
                     partial(_staged_permissions, run, gate, today, carried, persons, events),
                     partial(measure, run, today, is_open),
                 ]
             )
             staged = ids | permissions
-            members, kept, crosswalk, fresh = (staged[f"id.{n}"][0] for n in _CHECKED)
+            members, kept, crosswalk, fresh, homes = (staged[f"id.{n}"][0] for n in _CHECKED)
             replayed = replay(tables.read("id.golden_history").unionByName(fresh), on=run.on)
-            stage.counts.update(gate.settle(id_facts(members, kept, crosswalk, persons, replayed)))
+            facts = id_facts(members, kept, crosswalk, persons, replayed, homes)
+            stage.counts.update(gate.settle(facts))
         stage.counts.update(radius)
         require_within_limit(run, radius)
         tables.commit_as_one(
@@ -96,8 +99,11 @@ def _staged_ids(
     today: golden_id.Inheritance,
     before: DataFrame,
     owners: DataFrame,
+    permitted: DataFrame,
 ) -> dict[str, Contracted]:
     """The id tables as they will be, and the events to add to the ledger."""
+    config, tables = run.config, run.tables
+    persons = tables.read("silver.person_record")
     is_open = before.where("valid_to_on is null")
     used, edge = gate.stage(edges, contract_of("id.edge"))
     history = run.tables.read("id.golden_history")
@@ -106,12 +112,27 @@ def _staged_ids(
             today, is_open, used, history, run_id=run.id, recorded_at=run.started_at, on=run.on
         ),
         "id.golden_member": golden_id.membership(today.members, before, on=run.on),
-        "id.crosswalk": golden_id.crosswalk(run.tables.read("id.crosswalk"), today, on=run.on),
-        "id.device_owner": _device_owner(owners, today.members),
+        "id.crosswalk": golden_id.crosswalk(tables.read("id.crosswalk"), today, on=run.on),
+        "id.device_owner": _device_owner(run, owners, today.members),
+        "id.blocked_value": blocked_values(
+            permitted, persons, tables.read("id.blocked_value"), namespaces=config.namespaces, on=run.on
+        ),
     }
     # One after the other, for the permissions, which take longer, need a core of their own.
-    staged = [gate.stage(frame, contract_of(name)) for name, frame in frames.items()]
-    return by_table([(used, edge), *staged])
+    staged = by_table(
+        [(used, edge), *(gate.stage(frame, contract_of(name)) for name, frame in frames.items())]
+    )
+    homes = households(
+        today.members,
+        persons,
+        tables.read("silver.loyalty_card"),
+        tables.read("id.household"),
+        staged["id.crosswalk"][0],
+        limits=config.matching.household,
+        key=hash_key(run.key),
+        on=run.on,
+    )
+    return staged | by_table([gate.stage(homes, contract_of("id.household"))])
 
 
 def _staged_permissions(
@@ -178,21 +199,18 @@ def _permitted(permission: DataFrame) -> DataFrame:
 
 
 def _resolved(
-    run: Run, persons: DataFrame, identifiers: DataFrame, permission: DataFrame, eve: DataFrame
+    run: Run, persons: DataFrame, permitted: DataFrame, permission: DataFrame, eve: DataFrame
 ) -> Resolved:
     """Every edge that something speaks for between records that may be joined, and the clusters that follow."""
     matching, namespaces = run.config.matching, run.config.namespaces
-    may = _permitted(permission)
-    carried = identifiers.join(may, on=_KEY, how="left_semi")
-    shared = shared_identifier_edges(
-        carried, persons.join(may, on=_KEY, how="left_semi"), namespaces=namespaces
-    )
+    may = persons.join(_permitted(permission), on=_KEY, how="left_semi")
+    shared = shared_identifier_edges(permitted, may, namespaces=namespaces)
     compared = comparable_records(persons, permission, sources=matching.sources)
     evidence = Evidence(
         shared=run.tables.staged(shared, "shared_edge"),
         records=compared if matching.probabilistic else None,
         decisions=usable(run.tables.read("id.review_pair"), permission, on=run.on),
-        identifiers=carried,
+        identifiers=permitted,
         before=eve,
     )
     return resolve_edges(
@@ -240,9 +258,11 @@ def _clusters(
     return run.tables.staged(clusters, "clusters"), owners
 
 
-def _device_owner(owners: DataFrame, members: DataFrame) -> DataFrame:
+def _device_owner(run: Run, owners: DataFrame, members: DataFrame) -> DataFrame:
     """id.device_owner: intervals with the owner's golden id; a device nobody logged in on owns itself."""
-    is_device = members.where(F.col("source").isin("cookie", "mobile_id"))
+    is_device = members.where(
+        F.col("source").isin(*(name for name, n in run.config.namespaces.items() if n.time_bounded))
+    )
     by_cluster = members.select("cluster", "golden_id").distinct()
     owned = owners.join(by_cluster, on="cluster", how="inner").select(
         "namespace", "value_hmac", "golden_id", "from_at", "to_at", "is_shared"

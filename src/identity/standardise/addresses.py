@@ -5,10 +5,22 @@ from pyspark.sql import functions as F
 
 from identity.standardise.names import folded
 
+# "Flat" as people write it: asunto, huoneisto; bostad, lägenhet.
+_FLAT = ("as", "asunto", "huoneisto", "bost", "bostad", "lgh", "lagenhet")
+
 
 def street(text: Column) -> Column:
     """Street and house number, folded; staircase and flat are left out, for they are written in a dozen ways."""
     return F.nullif(F.regexp_extract(folded(text), r"^(\D+?\s?\d+)", 1), F.lit(""))
+
+
+def flat(text: Column) -> Column:
+    """What follows the house number: staircase and flat, without blanks (`A 14` and `a14` are one); null when nothing does.
+
+    Words that only say that a flat's number follows are left out, in Finnish and Swedish.
+    """
+    behind = F.regexp_extract(folded(text), r"^\D+?\s?\d+(.*)$", 1)
+    return F.nullif(F.regexp_replace(behind, rf"\b({'|'.join(_FLAT)})\b|\s", ""), F.lit(""))
 
 
 def postal_code(text: Column) -> Column:

@@ -40,6 +40,7 @@ def person_records(persons: DataFrame, identifiers: DataFrame, *, on: dt.date) -
         F.coalesce("emails", F.array().cast("array<string>")).alias("emails"),
         F.coalesce("phones", F.array().cast("array<string>")).alias("phones"),
         addresses.street(F.col("street")).alias("street"),
+        addresses.flat(F.col("street")).alias("flat"),
         addresses.postal_code(F.col("postal_code")).alias("postal_code"),
         names.folded(F.col("city")).alias("city"),
         addresses.country(F.col("country")).alias("country"),

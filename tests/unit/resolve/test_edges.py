@@ -9,6 +9,7 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from identity.config import Matching, Namespace
+from identity.config_reading import load_config
 from identity.linkage.model import read_model
 from identity.resolve.edges import DECISION, Evidence, resolve_edges
 from identity.resolve.identifiers import EDGE
@@ -20,11 +21,7 @@ NAMESPACES = {
     "loyalty_member": Namespace(level="identified", rank=2, links="always", max_persons=50, max_per_person=1),
     "email": Namespace(level="identified", rank=6, links="with_agreement", max_persons=8),
 }
-MATCHING = Matching(
-    probabilistic=True, model=next((ROOT / "conf/models").glob("*.json")), sources=("loyalty", "crm"),
-    join_probability=0.9, keep_probability=0.75, candidate_probability=0.5, seed=1, device_look_back_days=30,
-    session_gap_minutes=30,
-)  # fmt: skip
+MATCHING = load_config(ROOT / "conf" / "local.yaml").matching
 PERSON = (
     "source string, source_key string, given_name string, other_given_names string, family_name string, birth_date date, "
     "emails array<string>, phones array<string>, street string, postal_code string, city string"
@@ -130,6 +127,8 @@ def test_a_person_decides_over_every_limit_and_before_every_identifier(spark: Sp
 
 def test_nothing_to_resolve(spark: SparkSession):
     assert resolved(spark) == ({}, {}, {})
+    assert resolved(spark, compared=[]) == ({}, {}, {})
+    assert resolved(spark, compared=CROWD[:1]) == ({}, {"crm:c0": "crm:c0"}, {"crm:c0": 1.0})
 
 
 COMPARED: list[Row] = [

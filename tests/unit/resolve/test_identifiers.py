@@ -5,17 +5,22 @@ name, so that all of them go through Spark at once.
 """
 
 import datetime as dt
+import re
 from itertools import combinations
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 
 from identity.config import Namespace
-from identity.resolve.identifiers import EDGE, shared_identifier_edges
+from identity.config_reading import load_config
+from identity.contracts import contract_of
+from identity.resolve.identifiers import EDGE, blocked_values, shared_identifier_edges
 
 NAMESPACES = {
-    "member": Namespace(level="identified", rank=2, links="always", max_persons=4),
+    "member": Namespace(level="identified", rank=2, links="always", max_persons=4, max_given_names=2),
     "card": Namespace(level="identified", rank=3, links="never", max_persons=50),
     "email": Namespace(
         level="identified", rank=6, links="with_agreement", max_persons=3, blocked=("^info@", r"@test\.fi$")
@@ -23,6 +28,7 @@ NAMESPACES = {
     "phone": Namespace(
         level="identified", rank=7, links="with_agreement", max_persons=3, blocked=(r"(\d)\1{6,}$",)
     ),
+    "mail": Namespace(level="identified", rank=8, links="with_agreement", max_persons=9, max_given_names=3),
 }
 RECORD = (
     "source string, source_key string, given_name string, other_given_names string, family_name string, "
@@ -58,8 +64,10 @@ BARE = Person()  # a login, a payment token: nothing is known of whoever it is
 AINO = Person("aino", "maria", "virtanen", "1980-01-01")
 EERO = Person("eero", None, "laine", "1950-05-05")
 TWO = {"a": BARE, "b": BARE}
+SON = Person("aino", "maria", "virtanen", "1995-01-01")  # fifteen years later, to the day
 NO = "needs_agreement"
 HUB = "shared_by_too_many"
+NAMES = "too_many_given_names"
 
 CASES: dict[str, Case] = {
     # always
@@ -90,6 +98,8 @@ CASES: dict[str, Case] = {
     "birth date and family name (a nickname)": with_aino(Person("aikku", None, "virtanen", "1980-01-01"), None),
     "birth date alone": with_aino(Person("eero", None, "laine", "1980-01-01"), NO),
     "birth date without any name": with_aino(Person(born="1980-01-01"), NO),
+    "her name, born a generation later": with_aino(SON, NO),
+    "her name, born a day less than a generation later": with_aino(SON._replace(born="1994-12-31"), None),
     "family name alone (her husband)": with_aino(Person("eero", None, "virtanen", "1979-09-09"), NO),
     "family name, and neither given name nor birth date": with_aino(Person(family="virtanen"), None),
     "nothing at all (a login)": with_aino(BARE, None),
@@ -111,6 +121,11 @@ CASES: dict[str, Case] = {
         [*shared("email", "abc", "family@x.fi"), *shared("email", "ac", "aino@x.fi")],
         {("a", "b", "email"): NO, ("a", "c", "email"): None, ("b", "c", "email"): NO},
     ),
+    "an e-mail of two generations of one name links no login": Case(
+        {"a": AINO, "b": SON, "c": BARE},
+        shared("email", "abc"),
+        {("a", "b", "email"): NO, ("a", "c", "email"): NO, ("b", "c", "email"): NO},
+    ),
     # hubs
     "always, at the limit of four": Case(
         dict.fromkeys("abcd", AINO), shared("member", "abcd"), {("a", key, "member"): None for key in "bcd"}
@@ -130,6 +145,32 @@ CASES: dict[str, Case] = {
         dict.fromkeys("abcd", AINO),
         [*shared("email", "abcd", "firm@x.fi"), *shared("email", "ab", "aino@x.fi")],
         {("a", "b", "email"): None, ("a", "c", "email"): HUB, ("a", "d", "email"): HUB},
+    ),
+    # given names
+    "always, as many given names as may be, and nobody's counts for nothing": Case(
+        {"a": AINO, "b": EERO, "c": BARE, "d": AINO},
+        shared("member", "abcd"),
+        {("a", key, "member"): None for key in "bcd"},
+    ),
+    "always, one given name more: nobody is joined, a star": Case(
+        {"a": AINO, "b": EERO, "c": Person("liisa")},
+        shared("member", "abc"),
+        {("a", "b", "member"): NAMES, ("a", "c", "member"): NAMES},
+    ),
+    "with agreement, one given name more: not even who agrees": Case(
+        {"a": AINO, "b": AINO, "c": EERO, "d": Person("liisa"), "e": Person("kari")},
+        shared("mail", "abcde"),
+        {("a", key, "mail"): NAMES for key in "bcde"},
+    ),
+    "too many records and too many given names: the records are told": Case(
+        {"a": AINO, "b": EERO, "c": Person("liisa"), "d": BARE, "e": BARE},
+        shared("member", "abcde"),
+        {("a", key, "member"): HUB for key in "bcde"},
+    ),
+    "given names are not counted where no limit is set": Case(
+        {"a": AINO, "b": EERO, "c": Person("liisa")},
+        shared("phone", "abc"),
+        {("a", "b", "phone"): NO, ("a", "c", "phone"): NO, ("b", "c", "phone"): NO},
     ),
     # blocked
     "blocked values give no edge at all": Case(
@@ -187,3 +228,94 @@ def test_what_an_edge_says(spark: SparkSession):
         ("crm", "10", "crm", "2", *said),
         ("crm", "10", "loyalty", "1", *said),
     ]
+
+
+HUB_SIZE = 40_000
+
+
+def test_a_hub_costs_a_star_and_not_a_pair_of_everybody_with_everybody(
+    spark: SparkSession,
+):
+    everybody = spark.range(HUB_SIZE).selectExpr("'crm' as source", "cast(id as string) as source_key")
+    records = everybody.selectExpr(
+        "*", "concat('name', source_key) as given_name", "null as other_given_names", "null as family_name",
+        "cast(null as date) as birth_date",
+    )  # fmt: skip
+    identifiers = everybody.selectExpr("*", "'mail' as namespace", "'v' as value", "'h' as value_hmac")
+    edges = shared_identifier_edges(identifiers, records, namespaces=NAMESPACES)
+    told = [tuple(row) for row in edges.groupBy("source_key_l", "reason").count().collect()]
+    assert told == [("0", HUB, HUB_SIZE - 1)]
+
+
+def test_blocked_patterns_mean_in_java_what_they_mean_in_python(spark: SparkSession):
+    conf = load_config(Path(__file__).parents[3] / "conf" / "local.yaml", need_model=False)
+    patterns = [pattern for namespace in conf.namespaces.values() for pattern in namespace.blocked]
+    # One of everything the configuration allows (tests/unit/test_config.py).
+    patterns += [
+        r"^(a|b)+?@x\.fi$",
+        "[^a-c&.]{2,3}@",
+        r"(?:i)(?=n)(?!x)n(?<=n)f",
+        r"\w\S*\b-",
+        "a++b",
+        r"[\w.]{9,}",
+    ]
+    texts = [
+        "info@firma.fi", "my-info@firma.fi", "xxxx@x.fi", "ei.ole@x.fi", "eixole@x.fi", "a@test.fi", "a@test.fi.fi",
+        "abab@x.fi", "+358400000000", "+358000000", "+3584000000001", "+358407777777", "+358401234567", "aab", "a&b.c@",
+    ]  # fmt: skip
+    fits = [F.col("text").rlike(pattern).alias(str(place)) for place, pattern in enumerate(patterns)]
+    rows = spark.createDataFrame([(text,) for text in texts], "text string").select("text", *fits).collect()
+    assert {row[0]: row[1:] for row in rows} == {
+        text: tuple(bool(re.search(pattern, text)) for pattern in patterns) for text in texts
+    }
+
+
+BLOCKED = (
+    "namespace string, value_hmac string, persons bigint, given_names bigint, reason string, since_on date"
+)
+DAY, BEFORE = dt.date(2026, 2, 1), dt.date(2026, 1, 1)
+
+
+def test_blocked_values_are_told_by_their_hash_with_the_reason_and_since_when(spark: SparkSession):
+    names = ["aino", "eero", "liisa", "kari", None]
+    keys = [("crm", str(place)) for place in range(len(names))]
+    records = spark.createDataFrame(
+        [(*key, name, None, None, None) for key, name in zip(keys, names, strict=True)], RECORD
+    )
+    carried = [
+        (range(5), "member", "M1"),  # five records, of four at most
+        (range(3), "member", "M2"),  # three given names, of two at most
+        (range(2), "member", "M3"),  # two
+        (range(1), "email", "info@firma.fi"),  # blocked, though one record alone has it
+        (range(1), "mail", "info@firma.fi"),  # no pattern in this namespace
+        (range(5), "card", "C1"),  # links nobody anyway
+    ]
+    rows = [(*keys[n], name, value, f"{name} {value}") for who, name, value in carried for n in who]
+    # The address of the second record is known by its hash alone.
+    rows.append((*keys[1], "email", "0f", "email info@firma.fi"))
+    before = spark.createDataFrame(
+        [
+            ("member", "member M2", 3, 3, "too_many_given_names", BEFORE),
+            ("member", "member M3", 3, 3, "too_many_given_names", BEFORE),
+        ],
+        BLOCKED,
+    )
+    found = blocked_values(
+        spark.createDataFrame(rows, IDENTIFIER), records, before, namespaces=NAMESPACES, on=DAY
+    )
+    assert ", ".join(f"{f.name} {f.dataType.simpleString()}" for f in found.schema) == BLOCKED
+    assert found.columns == list(contract_of("id.blocked_value").columns)
+    assert sorted(map(tuple, found.collect())) == [
+        ("email", "email info@firma.fi", 2, 2, "pattern", DAY),
+        ("member", "member M1", 5, 4, HUB, DAY),
+        ("member", "member M2", 3, 3, NAMES, BEFORE),
+    ]
+
+
+def test_a_hash_of_a_blocked_address_links_no_logins(spark: SparkSession):
+    keys = [("crm", "1"), ("web", "2"), ("web", "3")]
+    records = spark.createDataFrame([(*key, None, None, None, None) for key in keys], RECORD)
+    values = ["info@firma.fi", "0f", "0f"]
+    rows = [(*key, "email", value, "h") for key, value in zip(keys, values, strict=True)]
+    edges = shared_identifier_edges(spark.createDataFrame(rows, IDENTIFIER), records, namespaces=NAMESPACES)
+    assert edges.collect() == []

@@ -46,6 +46,22 @@ STREETS: Texts = {
     "": None,
     None: None,
 }
+FLATS: Texts = {
+    "Hämeenkatu 21 B 14": "b14",
+    "HÄMEENKATU 21 b14": "b14",
+    "hämeenkatu 21, B-14": "b14",
+    "Hämeenkatu 21b as. 3": "b3",
+    "Hämeenkatu 21 as 3": "3",
+    "Hämeenkatu 21 huoneisto 3": "3",
+    "Tavastgatan 21 lgh 3": "3",
+    "Tavastgatan 21 lägenhet 3": "3",
+    "Hämeenkatu 21 as": None,  # and no number
+    "Hämeenkatu 21": None,
+    "Hämeenkatu": None,
+    "PL 12": None,
+    "": None,
+    None: None,
+}
 POSTAL_CODES: Texts = {
     "00100": "00100",
     " 00 100 ": "00100",
@@ -60,6 +76,12 @@ POSTAL_CODES: Texts = {
     None: None,
 }
 COUNTRIES: Texts = {"FI": "FI", " fi ": "FI", "FIN": None, "Suomi": None, "1": None, "": None, None: None}
+
+
+def test_a_flat_is_what_follows_the_house_number(spark: SparkSession):
+    df = spark.createDataFrame([(text,) for text in FLATS], "text string")
+    rows = df.select("text", addresses.flat(F.col("text")).alias("flat")).collect()
+    assert {row.text: row.flat for row in rows} == FLATS
 
 
 @pytest.mark.parametrize(
