@@ -25,12 +25,13 @@ from scipy.sparse.csgraph import connected_components
 
 from identity.linkage.blocking import block
 from identity.linkage.comparisons import comparisons
-from identity.linkage.engine import load_fields
+from identity.linkage.engine import arrow_of
 from identity.linkage.fields import standardise
 from identity.linkage.files import read_tables
 from identity.linkage.scores import score_clusters
 from identity.linkage.training import CERTAIN, RECALL_OF_CERTAIN
 from identity.linkage.types import guess_types
+from identity.linkage.work import load_fields
 
 _PASSES = (
     ("given", "family"), ("born",), ("born", "family"), ("postcode", "given"), ("national_id",), ("email",), ("phone",),
@@ -115,7 +116,7 @@ def plain_splink(path: Path) -> dict[str, float]:
     fields = standardise(table, {column: guess.kind for column, guess in guess_types(table).items()})
     has = set(fields.columns)
     with duckdb.connect(":memory:") as connection:
-        load_fields(connection, fields)
+        load_fields(connection, arrow_of(fields))
         block(connection, has)
         api = DuckDBAPI(connection=connection)
         settings: dict[str, Any] = {

@@ -10,6 +10,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ import pandas as pd
 
 from benchmarks.processes import watch
 
+ROOT = Path(__file__).parents[1]
 _CHAIN, _HUB, _COPIES, _OTHERS = 10_000, 1_000_000, 100_000, 5_000
 
 
@@ -35,7 +37,7 @@ def main() -> None:
 
 def resemblance() -> dict[str, Any]:
     """Strangers in a row, each like the next in two things."""
-    place = np.arange(_CHAIN)
+    place = range(_CHAIN)
     people = pd.DataFrame(
         {
             "given": [f"g{_word(i // 2 * 7919)}" for i in place],
@@ -50,7 +52,7 @@ def resemblance() -> dict[str, Any]:
 
 def copies() -> dict[str, Any]:
     """The same record over and over, and others."""
-    place = np.arange(_OTHERS)
+    place = range(_OTHERS)
     people = pd.DataFrame(
         {
             "given": [f"g{_word(i % 300)}" for i in place],
@@ -86,7 +88,8 @@ def hub() -> dict[str, Any]:
     """One value on a million records."""
     from pyspark.sql import functions as F
 
-    from identity.config import Matching, Namespace
+    from identity.config import Namespace
+    from identity.config_reading import load_config
     from identity.resolve.edges import DECISION, Evidence, resolve_edges
     from identity.resolve.identifiers import shared_identifier_edges
     from identity.session import build_session, stop_session
@@ -110,7 +113,7 @@ def hub() -> dict[str, Any]:
         identifiers=carried,
         before=spark.createDataFrame([], "source string, source_key string, golden_id string"),
     )
-    matching = Matching.model_construct(probabilistic=False)
+    matching = load_config(ROOT / "conf" / "local.yaml").matching
     found = resolve_edges(evidence, namespaces=namespaces, matching=matching, model=None)
     rejected = found.edges.where("reason = 'shared_by_too_many'").count()
     groups = found.clusters.select("cluster").distinct().count()
