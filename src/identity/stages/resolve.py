@@ -2,31 +2,30 @@
 
 from functools import partial
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from identity.config import LEVELS
 from identity.consent.decide import effective
 from identity.consent.gates import link_permission
 from identity.consent.reach import contact_points, held, subjects
 from identity.contracts import contract_of
 from identity.errors import RunDateError
 from identity.linkage.model import read_model
-from identity.resolve import devices, golden_id
-from identity.resolve.decisions import usable
-from identity.resolve.edges import Evidence, Resolved, resolve_edges
+from identity.resolve import golden_id
+from identity.resolve.edges import resolve_edges
 from identity.resolve.households import households
-from identity.resolve.identifiers import blocked_values, shared_identifier_edges
+from identity.resolve.identifiers import blocked_values
 from identity.resolve.ledger import ledger, replay
-from identity.resolve.records import FIELDS, comparable_records
+from identity.resolve.records import FIELDS
 from identity.resolve.spread import over_executors
 from identity.run import Run
 from identity.stages.blast_radius import measure, require_within_limit
+from identity.stages.devices import clusters_with_devices, device_owner, device_views, with_devices
+from identity.stages.evidence import evidence_of, permitted_identifiers
 from identity.stages.gates import TableGate, id_facts
-from identity.standardise.identifiers import hash_key, value_hash
+from identity.standardise.identifiers import hash_key
 from identity.tables import Contracted, by_table, in_parallel
 
-_KEY = ["source", "source_key"]
 _CHECKED = ("golden_member", "edge", "crosswalk", "golden_history", "household")
 
 
@@ -41,49 +40,49 @@ def resolve(run: Run) -> None:
     """
     with run.stage("resolve") as stage:
         config, tables = run.config, run.tables
+        before = tables.read("id.golden_member")
+        _require_not_before(run, before)
+        is_open = before.where("valid_to_on is null")
         persons = tables.read("silver.person_record")
-        identifiers = tables.read("silver.identifier")
-        events = tables.read("silver.consent_event")
-        views = tables.staged(_device_views(run), "device_view")
-        records, carried = _with_devices(persons, identifiers, views)
+        views = tables.staged(device_views(run), "device_view")
+        records, carried = with_devices(persons, tables.read("silver.identifier"), views)
         permission = tables.staged(
             link_permission(
                 records,
                 carried,
-                events,
+                tables.read("silver.consent_event"),
                 purpose=config.purposes["identity.link"],
                 namespaces=config.namespaces,
                 on=run.on,
             ),
             "link_permission",
         )
-        before = tables.read("id.golden_member")
-        _require_not_before(run, before)
-        is_open = before.where("valid_to_on is null")
-        # Edges are judged by the eve of the run date, so that a repeat judges them as the first time.
-        eve = before.where(
-            (F.col("valid_from_on") < F.lit(run.on))
-            & (F.coalesce("valid_to_on", F.lit(run.on)) >= F.lit(run.on))
+        resolved = resolve_edges(
+            evidence_of(run, permission),
+            namespaces=config.namespaces,
+            matching=config.matching,
+            model=read_model(config.matching.model, FIELDS) if config.matching.probabilistic else None,
+            spread=over_executors(tables.spark),
         )
-        permitted = identifiers.join(_permitted(permission), on=_KEY, how="left_semi")
-        edges, joined, stage.counts["components_cut"] = _resolved(run, persons, permitted, permission, eve)
-        clusters, owners = _clusters(run, records, carried, permission, joined, views)
+        stage.counts["components_cut"] = resolved.cut
+        clusters, owners = clusters_with_devices(run, records, carried, permission, resolved.clusters, views)
         today = golden_id.inherit(clusters, is_open, _born(run), key=hash_key(run.key), on=run.on)
         found = {"members": today.members, "merged": today.merged, "minted": today.minted}
         today = golden_id.Inheritance(*in_parallel([partial(tables.staged, f, n) for n, f in found.items()]))
         # What is replaced is read by what replaces it: everything is staged before anything is written.
         with TableGate(run, "id") as gate:
-            ids, permissions, radius = in_parallel(
+            permissions, homes, ids, radius = in_parallel(
                 [
-                    partial(_staged_ids, run, gate, edges, today, before, owners, permitted),
-                    partial(_staged_permissions, run, gate, today, carried, persons, events),
+                    partial(_staged_permissions, run, gate, today, carried),
+                    partial(_staged_around, run, gate, today, permission, owners),
+                    partial(_staged_ids, run, gate, today, resolved.edges),
                     partial(measure, run, today, is_open),
                 ]
             )
-            staged = ids | permissions
-            members, kept, crosswalk, fresh, homes = (staged[f"id.{n}"][0] for n in _CHECKED)
+            staged = ids | homes | permissions
+            members, kept, crosswalk, fresh, household = (staged[f"id.{n}"][0] for n in _CHECKED)
             replayed = replay(tables.read("id.golden_history").unionByName(fresh), on=run.on)
-            facts = id_facts(members, kept, crosswalk, persons, replayed, homes)
+            facts = id_facts(members, kept, crosswalk, persons, replayed, household)
             stage.counts.update(gate.settle(facts))
         stage.counts.update(radius)
         require_within_limit(run, radius)
@@ -93,46 +92,49 @@ def resolve(run: Run) -> None:
 
 
 def _staged_ids(
-    run: Run,
-    gate: TableGate,
-    edges: DataFrame,
-    today: golden_id.Inheritance,
-    before: DataFrame,
-    owners: DataFrame,
-    permitted: DataFrame,
+    run: Run, gate: TableGate, today: golden_id.Inheritance, edges: DataFrame
 ) -> dict[str, Contracted]:
-    """The id tables as they will be, and the events to add to the ledger."""
-    config, tables = run.config, run.tables
-    persons = tables.read("silver.person_record")
+    """Edges, memberships and the crosswalk as they will be, and the events to add to the ledger."""
+    before, history = (run.tables.read(f"id.{name}") for name in ("golden_member", "golden_history"))
     is_open = before.where("valid_to_on is null")
     used, edge = gate.stage(edges, contract_of("id.edge"))
-    history = run.tables.read("id.golden_history")
+    events = ledger(today, is_open, used, history, run_id=run.id, recorded_at=run.started_at, on=run.on)
     frames = {
-        "id.golden_history": ledger(
-            today, is_open, used, history, run_id=run.id, recorded_at=run.started_at, on=run.on
-        ),
+        "id.golden_history": events,
         "id.golden_member": golden_id.membership(today.members, before, on=run.on),
-        "id.crosswalk": golden_id.crosswalk(tables.read("id.crosswalk"), today, on=run.on),
-        "id.device_owner": _device_owner(run, owners, today.members),
+        "id.crosswalk": golden_id.crosswalk(run.tables.read("id.crosswalk"), today, on=run.on),
+    }
+    # One after the other, here and below, for there are as many such lines of work as cores.
+    return by_table([(used, edge), *(gate.stage(frame, contract_of(name)) for name, frame in frames.items())])
+
+
+def _staged_around(
+    run: Run, gate: TableGate, today: golden_id.Inheritance, permission: DataFrame, owners: DataFrame
+) -> dict[str, Contracted]:
+    """What stands around golden ids as it will be: households, owners of devices, values that join nobody."""
+    config, tables = run.config, run.tables
+    persons = tables.read("silver.person_record")
+    frames = {
+        "id.household": households(
+            today.members,
+            persons,
+            tables.read("silver.loyalty_card"),
+            tables.read("id.household"),
+            golden_id.crosswalk(tables.read("id.crosswalk"), today, on=run.on),
+            limits=config.matching.household,
+            key=hash_key(run.key),
+            on=run.on,
+        ),
+        "id.device_owner": device_owner(run, owners, today.members),
         "id.blocked_value": blocked_values(
-            permitted, persons, tables.read("id.blocked_value"), namespaces=config.namespaces, on=run.on
+            permitted_identifiers(run, permission),
+            persons,
+            tables.read("id.blocked_value"),
+            namespaces=config.namespaces,
+            on=run.on,
         ),
     }
-    # One after the other, for the permissions, which take longer, need a core of their own.
-    staged = by_table(
-        [(used, edge), *(gate.stage(frame, contract_of(name)) for name, frame in frames.items())]
-    )
-    homes = households(
-        today.members,
-        persons,
-        tables.read("silver.loyalty_card"),
-        tables.read("id.household"),
-        staged["id.crosswalk"][0],
-        limits=config.matching.household,
-        key=hash_key(run.key),
-        on=run.on,
-    )
-    return staged | by_table([gate.stage(homes, contract_of("id.household"))])
+    return by_table([gate.stage(frame, contract_of(name)) for name, frame in frames.items()])
 
 
 def _staged_permissions(
@@ -140,145 +142,20 @@ def _staged_permissions(
     gate: TableGate,
     today: golden_id.Inheritance,
     carried: DataFrame,
-    persons: DataFrame,
-    events: DataFrame,
 ) -> dict[str, Contracted]:
     """consent.effective as it will be."""
-    config = run.config
-    holdings = run.tables.staged(held(today.members, carried, persons), "held")
+    config, tables = run.config, run.tables
+    holdings = tables.staged(held(today.members, carried, tables.read("silver.person_record")), "held")
     speaking = subjects(holdings, namespaces=config.namespaces)
     decided = effective(
-        run.tables.staged(speaking, "subjects"),
-        events,
+        tables.staged(speaking, "subjects"),
+        tables.read("silver.consent_event"),
         contact_points(holdings),
         purposes=config.purposes,
         namespaces=config.namespaces,
         on=run.on,
     )
     return by_table([gate.stage(decided, contract_of("consent.effective"))])
-
-
-def _device_views(run: Run) -> DataFrame:
-    """Views of people on devices, the device by its keyed hash."""
-    key = hash_key(run.key)
-    return (
-        run.tables.read("silver.web_view")
-        .where("device is not null and not is_bot")
-        .select(
-            F.col("device_namespace").alias("namespace"),
-            value_hash(F.col("device_namespace"), F.col("device"), key=key).alias("value_hmac"),
-            "login_id",
-            "occurred_at",
-        )
-    )
-
-
-def _with_devices(
-    persons: DataFrame, identifiers: DataFrame, views: DataFrame
-) -> tuple[DataFrame, DataFrame]:
-    """Records and identifiers, devices among them: a device is a record of its own namespace, known by its hash."""
-    seen = views.groupBy("namespace", "value_hmac").agg(F.min("occurred_at").alias("first_seen_at"))
-    records = persons.select(*_KEY, "linkage", "first_seen_at").unionByName(
-        seen.select(
-            F.col("namespace").alias("source"), F.col("value_hmac").alias("source_key"),
-            F.lit("allowed").alias("linkage"), "first_seen_at",
-        )
-    )  # fmt: skip
-    level = F.when(F.col("namespace") == "cookie", "cookie").otherwise("mobile")
-    carried = identifiers.select("namespace", "value_hmac", *_KEY, "level").unionByName(
-        seen.select(
-            "namespace", "value_hmac", F.col("namespace").alias("source"), F.col("value_hmac").alias("source_key"),
-            level.alias("level"),
-        )
-    )  # fmt: skip
-    return records, carried
-
-
-def _permitted(permission: DataFrame) -> DataFrame:
-    return permission.where("link_permission = 'permitted'").select(*_KEY)
-
-
-def _resolved(
-    run: Run, persons: DataFrame, permitted: DataFrame, permission: DataFrame, eve: DataFrame
-) -> Resolved:
-    """Every edge that something speaks for between records that may be joined, and the clusters that follow."""
-    matching, namespaces = run.config.matching, run.config.namespaces
-    may = persons.join(_permitted(permission), on=_KEY, how="left_semi")
-    shared = shared_identifier_edges(permitted, may, namespaces=namespaces)
-    compared = comparable_records(persons, permission, sources=matching.sources)
-    evidence = Evidence(
-        shared=run.tables.staged(shared, "shared_edge"),
-        records=compared if matching.probabilistic else None,
-        decisions=usable(run.tables.read("id.review_pair"), permission, on=run.on),
-        identifiers=permitted,
-        before=eve,
-    )
-    return resolve_edges(
-        evidence,
-        namespaces=namespaces,
-        matching=matching,
-        model=read_model(matching.model, FIELDS) if matching.probabilistic else None,
-        spread=over_executors(run.tables.spark),
-    )
-
-
-def _clusters(
-    run: Run,
-    records: DataFrame,
-    carried: DataFrame,
-    permission: DataFrame,
-    joined: DataFrame,
-    views: DataFrame,
-) -> tuple[DataFrame, DataFrame]:
-    """Every record's cluster, singletons and devices included, and the intervals in which devices were whose."""
-    alone = F.concat_ws("\x1f", *_KEY)
-    persons = records.join(joined, on=_KEY, how="left").withColumn("cluster", F.coalesce("cluster", alone))
-    found = devices.logins(views, permission, persons)
-    owners = run.tables.staged(
-        devices.owners(
-            found, namespaces=run.config.namespaces, look_back_days=run.config.matching.device_look_back_days
-        ),
-        "device_owners",
-    )
-    attached = devices.sole_owner(owners).withColumnRenamed("cluster", "owner")
-    level = carried.groupBy(*_KEY).agg(F.max(golden_id.strength()).alias("strength"))
-    clusters = (
-        persons.join(attached, on=_KEY, how="left")
-        .join(permission, on=_KEY, how="left")
-        .join(level, on=_KEY, how="left")
-        .select(
-            *_KEY,
-            F.coalesce("owner", "cluster").alias("cluster"),
-            _level().alias("level"),
-            "link_permission",
-            F.coalesce("confidence", F.lit(1.0)).alias("confidence"),
-            "first_seen_at",
-        )
-    )
-    return run.tables.staged(clusters, "clusters"), owners
-
-
-def _device_owner(run: Run, owners: DataFrame, members: DataFrame) -> DataFrame:
-    """id.device_owner: intervals with the owner's golden id; a device nobody logged in on owns itself."""
-    is_device = members.where(
-        F.col("source").isin(*(name for name, n in run.config.namespaces.items() if n.time_bounded))
-    )
-    by_cluster = members.select("cluster", "golden_id").distinct()
-    owned = owners.join(by_cluster, on="cluster", how="inner").select(
-        "namespace", "value_hmac", "golden_id", "from_at", "to_at", "is_shared"
-    )
-    unowned = is_device.select(
-        F.col("source").alias("namespace"), F.col("source_key").alias("value_hmac"), "golden_id"
-    )
-    unowned = unowned.join(owned, on=["namespace", "value_hmac"], how="left_anti")
-    return owned.unionByName(
-        unowned.select(
-            "*",
-            F.lit("1970-01-01").cast("timestamp").alias("from_at"),
-            F.lit(None).cast("timestamp").alias("to_at"),
-            F.lit(False).alias("is_shared"),
-        )
-    )
 
 
 def _born(run: Run) -> DataFrame:
@@ -293,8 +170,3 @@ def _require_not_before(run: Run, members: DataFrame) -> None:
         raise RunDateError(
             f"golden ids are kept as of {newest}; a run for {run.on} would rewrite their history"
         )
-
-
-def _level() -> Column:
-    names = F.array(*(F.lit(name) for name in reversed(LEVELS)))
-    return F.element_at(names, F.coalesce("strength", F.lit(1)))

@@ -1,0 +1,109 @@
+"""Devices in the resolve stage: records of their own until a person is known to own them."""
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from identity.config import LEVELS
+from identity.resolve import devices, golden_id
+from identity.run import Run
+from identity.standardise.identifiers import hash_key, value_hash
+
+_KEY = ["source", "source_key"]
+
+
+def device_views(run: Run) -> DataFrame:
+    """Views of people on devices, the device by its keyed hash."""
+    key = hash_key(run.key)
+    return (
+        run.tables.read("silver.web_view")
+        .where("device is not null and not is_bot")
+        .select(
+            F.col("device_namespace").alias("namespace"),
+            value_hash(F.col("device_namespace"), F.col("device"), key=key).alias("value_hmac"),
+            "login_id",
+            "occurred_at",
+        )
+    )
+
+
+def with_devices(persons: DataFrame, identifiers: DataFrame, views: DataFrame) -> tuple[DataFrame, DataFrame]:
+    """Records and identifiers, devices among them: a device is a record of its own namespace, known by its hash."""
+    seen = views.groupBy("namespace", "value_hmac").agg(F.min("occurred_at").alias("first_seen_at"))
+    records = persons.select(*_KEY, "linkage", "first_seen_at").unionByName(
+        seen.select(
+            F.col("namespace").alias("source"), F.col("value_hmac").alias("source_key"),
+            F.lit("allowed").alias("linkage"), "first_seen_at",
+        )
+    )  # fmt: skip
+    level = F.when(F.col("namespace") == "cookie", "cookie").otherwise("mobile")
+    carried = identifiers.select("namespace", "value_hmac", *_KEY, "level").unionByName(
+        seen.select(
+            "namespace", "value_hmac", F.col("namespace").alias("source"), F.col("value_hmac").alias("source_key"),
+            level.alias("level"),
+        )
+    )  # fmt: skip
+    return records, carried
+
+
+def clusters_with_devices(
+    run: Run,
+    records: DataFrame,
+    carried: DataFrame,
+    permission: DataFrame,
+    joined: DataFrame,
+    views: DataFrame,
+) -> tuple[DataFrame, DataFrame]:
+    """Every record's cluster, singletons and devices included, and the intervals in which devices were whose."""
+    alone = F.concat_ws("\x1f", *_KEY)
+    persons = records.join(joined, on=_KEY, how="left").withColumn("cluster", F.coalesce("cluster", alone))
+    found = devices.logins(views, permission, persons)
+    owners = run.tables.staged(
+        devices.owners(
+            found, namespaces=run.config.namespaces, look_back_days=run.config.matching.device_look_back_days
+        ),
+        "device_owners",
+    )
+    attached = devices.sole_owner(owners).withColumnRenamed("cluster", "owner")
+    level = carried.groupBy(*_KEY).agg(F.max(golden_id.strength()).alias("strength"))
+    clusters = (
+        persons.join(attached, on=_KEY, how="left")
+        .join(permission, on=_KEY, how="left")
+        .join(level, on=_KEY, how="left")
+        .select(
+            *_KEY,
+            F.coalesce("owner", "cluster").alias("cluster"),
+            _level().alias("level"),
+            "link_permission",
+            F.coalesce("confidence", F.lit(1.0)).alias("confidence"),
+            "first_seen_at",
+        )
+    )
+    return run.tables.staged(clusters, "clusters"), owners
+
+
+def device_owner(run: Run, owners: DataFrame, members: DataFrame) -> DataFrame:
+    """id.device_owner: intervals with the owner's golden id; a device nobody logged in on owns itself."""
+    is_device = members.where(
+        F.col("source").isin(*(name for name, n in run.config.namespaces.items() if n.time_bounded))
+    )
+    by_cluster = members.select("cluster", "golden_id").distinct()
+    owned = owners.join(by_cluster, on="cluster", how="inner").select(
+        "namespace", "value_hmac", "golden_id", "from_at", "to_at", "is_shared"
+    )
+    unowned = is_device.select(
+        F.col("source").alias("namespace"), F.col("source_key").alias("value_hmac"), "golden_id"
+    )
+    unowned = unowned.join(owned, on=["namespace", "value_hmac"], how="left_anti")
+    return owned.unionByName(
+        unowned.select(
+            "*",
+            F.lit("1970-01-01").cast("timestamp").alias("from_at"),
+            F.lit(None).cast("timestamp").alias("to_at"),
+            F.lit(False).alias("is_shared"),
+        )
+    )
+
+
+def _level() -> Column:
+    names = F.array(*(F.lit(name) for name in reversed(LEVELS)))
+    return F.element_at(names, F.coalesce("strength", F.lit(1)))

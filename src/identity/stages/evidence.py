@@ -1,0 +1,45 @@
+"""What the resolve stage knows of records that may be joined, read and put together."""
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from identity.resolve.decisions import usable
+from identity.resolve.edges import Evidence
+from identity.resolve.identifiers import shared_identifier_edges
+from identity.resolve.records import KEY, comparable_records
+from identity.run import Run
+
+
+def evidence_of(run: Run, permission: DataFrame) -> Evidence:
+    """What speaks for and against joining the records of a run date.
+
+    Args:
+        run: The run.
+        permission: Gate L: `source`, `source_key`, `link_permission`.
+    """
+    matching, tables = run.config.matching, run.tables
+    persons = tables.read("silver.person_record")
+    identifiers = permitted_identifiers(run, permission)
+    may = persons.join(_permitted(permission), on=[*KEY], how="left_semi")
+    shared = shared_identifier_edges(identifiers, may, namespaces=run.config.namespaces)
+    compared = comparable_records(persons, permission, sources=matching.sources)
+    # Edges are judged by the eve of the run date, so that a repeat judges them as the first time.
+    eve = (F.col("valid_from_on") < F.lit(run.on)) & (
+        F.coalesce("valid_to_on", F.lit(run.on)) >= F.lit(run.on)
+    )
+    return Evidence(
+        shared=tables.staged(shared, "shared_edge"),
+        records=compared if matching.probabilistic else None,
+        decisions=usable(tables.read("id.review_pair"), permission, on=run.on),
+        identifiers=identifiers,
+        before=tables.read("id.golden_member").where(eve),
+    )
+
+
+def permitted_identifiers(run: Run, permission: DataFrame) -> DataFrame:
+    """silver.identifier rows of records that may be joined."""
+    return run.tables.read("silver.identifier").join(_permitted(permission), on=[*KEY], how="left_semi")
+
+
+def _permitted(permission: DataFrame) -> DataFrame:
+    return permission.where("link_permission = 'permitted'").select(*KEY)
