@@ -89,7 +89,6 @@ def hub() -> dict[str, Any]:
     from pyspark.sql import functions as F
 
     from identity.config import Namespace
-    from identity.config_reading import load_config
     from identity.resolve.edges import DECISION, Evidence, resolve_edges
     from identity.resolve.identifiers import shared_identifier_edges
     from identity.session import build_session, stop_session
@@ -113,8 +112,7 @@ def hub() -> dict[str, Any]:
         identifiers=carried,
         before=spark.createDataFrame([], "source string, source_key string, golden_id string"),
     )
-    matching = load_config(ROOT / "conf" / "local.yaml").matching
-    found = resolve_edges(evidence, namespaces=namespaces, matching=matching, model=None)
+    found = resolve_edges(evidence, namespaces=namespaces, model=None)
     rejected = found.edges.where("reason = 'shared_by_too_many'").count()
     groups = found.clusters.select("cluster").distinct().count()
     stop_session(spark)

@@ -147,15 +147,25 @@ def train(
         typer.Option("--out", help="Model file to write; by default the one the configuration names."),
     ] = None,
     warehouse: Warehouse = None,
+    join: Annotated[float, typer.Option("--join", help="Probability from which records are joined.")] = 0.98,
+    keep: Annotated[float, typer.Option("--keep", help="Probability down to which they stay joined.")] = 0.9,
+    candidate: Annotated[
+        float, typer.Option("--candidate", help="Probability from which a pair that was not joined is kept.")
+    ] = 0.5,
 ) -> None:
     """Learn a Splink model from silver, unsupervised; truth is never read."""
+    from identity.linkage.model import Thresholds
+
     day = _date(run_date)
+    thresholds = Thresholds(join, keep, candidate)
+    if not thresholds.in_order:
+        raise ConfigError("0 < --candidate <= --keep <= --join < 1 must hold")
     config = load_config(conf, warehouse=warehouse, need_model=False)
     target = out or config.matching.model
     with _session(config, needs_quality=False) as tables:
         from identity.pipeline import train_model
 
-        facts = train_model(tables, config, target, on=day)
+        facts = train_model(tables, config, target, thresholds=thresholds, on=day)
     Console().print(f"{target}: learnt from {facts['records']:,} records", highlight=False)
 
 

@@ -106,14 +106,11 @@ class Household(Frozen):
 
 
 class Matching(Frozen):
-    """Probabilistic matching, households and sessions: thresholds and sizes."""
+    """Probabilistic matching, households and sessions."""
 
     probabilistic: bool
     model: Path
     sources: tuple[str, ...]
-    join_probability: float = Field(gt=0, lt=1)
-    keep_probability: float = Field(gt=0, lt=1)
-    candidate_probability: float = Field(gt=0, lt=1)
     seed: int
     device_look_back_days: int = Field(ge=0)
     session_gap_minutes: int = Field(gt=0)

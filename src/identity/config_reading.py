@@ -95,9 +95,6 @@ def _cross_faults(config: Config, *, need_model: bool) -> Iterable[str]:
         yield from _source_faults(f"sources.{name}", source, config)
     if config.matching.probabilistic and need_model and not config.matching.model.is_file():
         yield f"matching.model: no file {config.matching.model.name}; make one with `identity train`, or set probabilistic: false"
-    matching = config.matching
-    if not matching.candidate_probability <= matching.keep_probability <= matching.join_probability:
-        yield "matching: candidate_probability <= keep_probability <= join_probability must hold"
     for source_name in config.matching.sources:
         if source_name not in config.sources:
             yield f"matching.sources: no source contract {source_name}"

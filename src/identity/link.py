@@ -17,14 +17,13 @@ from identity.linkage.engine import Linked, link_records
 from identity.linkage.fields import standardise
 from identity.linkage.files import read_tables, write_all
 from identity.linkage.known import Known
-from identity.linkage.model import model_text, read_model
+from identity.linkage.model import log_odds
+from identity.linkage.model_file import model_text, read_model
 from identity.linkage.scores import score_clusters, score_edges
 from identity.linkage.types import Guess, check_types, guess_types
 
 # Columns that name a record, where nobody says which.
 _ID_COLUMNS: Final = ("record_id", "id", "unique_id", "rec_id", "row_id")
-# Bits below which a pair is no edge worth keeping: a probability of a thousandth.
-_WORTH_KEEPING: Final = -10.0
 # Types by which alone nobody can be told from anybody.
 _SAY_LITTLE: Final = frozenset({"source", "ignore", "sex", "category", "noisy_category", "age", "as_of"})
 
@@ -203,7 +202,7 @@ def _golden_ids(ids: pd.Series, sources: pd.Series, linked: Linked, *, with_sour
 
 
 def _edges(linked: Linked, golden: pd.DataFrame) -> pd.DataFrame:
-    worth = np.flatnonzero(linked.weights.round(4) >= _WORTH_KEEPING)
+    worth = np.flatnonzero(linked.weights.round(4) >= log_odds(linked.model.thresholds.candidate))
     left, right, weights = (
         linked.candidates.left[worth],
         linked.candidates.right[worth],
@@ -223,7 +222,8 @@ def _edges(linked: Linked, golden: pd.DataFrame) -> pd.DataFrame:
 def _scores(linked: Linked, entity: npt.NDArray[np.int64]) -> dict[str, Any]:
     left = np.concatenate([linked.candidates.left, linked.copies["l"]])
     right = np.concatenate([linked.candidates.right, linked.copies["r"]])
-    used = np.concatenate([linked.weights >= 0, np.ones(len(linked.copies), dtype=bool)])
+    sure = linked.weights >= log_odds(linked.model.thresholds.join)
+    used = np.concatenate([sure, np.ones(len(linked.copies), dtype=bool)])
     edges = score_edges(left, right, used, entity)
     return {
         "edges": {"pairwise": edges["pairwise"]},

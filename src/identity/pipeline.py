@@ -5,6 +5,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ from identity.consent.gates import link_permission
 from identity.contracts import contract_of
 from identity.errors import IdentityError, ModelError, RunDateError
 from identity.linkage.engine import learn
-from identity.linkage.model import model_text
+from identity.linkage.model import Thresholds
+from identity.linkage.model_file import model_text
 from identity.report import write_report
 from identity.resolve.records import TYPES, comparable, comparable_records, fields_of
 from identity.run import Run, only_writer
@@ -151,8 +153,17 @@ def _write_registers(run: Run, summary: Summary | None, exit_code: int | None) -
         quality.write_docs(results=run.checks, folder=run.config.warehouse / "data_docs", title=run.id)
 
 
-def train_model(tables: Tables, config: Config, target: Path, *, on: dt.date) -> dict[str, Any]:
+def train_model(
+    tables: Tables, config: Config, target: Path, *, thresholds: Thresholds, on: dt.date
+) -> dict[str, Any]:
     """Learn a model from the records that may be joined on a date, and write it; returns the training facts.
+
+    Args:
+        tables: The warehouse.
+        config: What is compared, and the seed.
+        target: The file; its name is the version.
+        thresholds: How sure is sure enough, from now on.
+        on: The date whose permissions hold.
 
     Raises:
         ModelError: Silver holds too few records to learn from.
@@ -173,9 +184,8 @@ def train_model(tables: Tables, config: Config, target: Path, *, on: dt.date) ->
         raise ModelError(
             f"silver holds {len(rows)} records to learn from; {_FEWEST_TO_LEARN_FROM} are the least"
         )
-    told = model_text(
-        learn(fields_of(rows), seed=matching.seed), TYPES, records=len(rows), fingerprint=_fingerprint(rows)
-    )
+    model = replace(learn(fields_of(rows), seed=matching.seed), thresholds=thresholds, version=target.stem)
+    told = model_text(model, TYPES, records=len(rows), fingerprint=_fingerprint(rows))
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(told, encoding="utf-8")
     return dict(json.loads(told)["training"])

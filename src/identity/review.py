@@ -19,6 +19,8 @@ from identity.config import Config
 from identity.contracts import contract_of
 from identity.errors import ConfigError, DecisionError, PlatformError, SourceError
 from identity.linkage.files import read_tables
+from identity.linkage.model import Thresholds
+from identity.linkage.model_file import read_model
 from identity.resolve.decisions import PAIR, Pair
 from identity.resolve.questions import QUESTION, questions, rate
 from identity.resolve.review_file import COLUMNS, Known, Merged, by_pair, merged, read_decisions
@@ -88,8 +90,8 @@ def export_questions(
     _require_warehouse(config.warehouse)
     edges = columns_at(config.warehouse, "id.edge", _EDGE).to_pandas()
     stored = columns_at(config.warehouse, _TABLE, [*PAIR, "decision"]).to_pandas()
-    matching = config.matching
-    found = questions(edges, stored, join=matching.join_probability, keep=matching.keep_probability)
+    sure = _thresholds(config)
+    found = questions(edges, stored, join=sure.join, keep=sure.keep)
     asked = found.head(limit) if limit is not None else found
     table = _with_persons(config.warehouse, asked) if with_personal_data else asked
     _write_privately(table.round(_DECIMALS).assign(decision=None, reviewer=None), out)
@@ -161,8 +163,8 @@ def _rows(config: Config, before: Mapping[Pair, Mapping[str, Any]], found: Merge
     why: dict[Pair, dict[str, Any]] = {pair: {"why": _IMPORTED} for pair in found.new}
     if found.new:
         edges = columns_at(config.warehouse, "id.edge", _EDGE).to_pandas()
-        matching = config.matching
-        rated = rate(edges, join=matching.join_probability, keep=matching.keep_probability)
+        sure = _thresholds(config)
+        rated = rate(edges, join=sure.join, keep=sure.keep)
         plain = edges[edges["kind"] != "human"].sort_values([*PAIR, "rank", "rule"]).assign(why=_IMPORTED)
         for table in (plain.groupby([*PAIR], as_index=False).first(), rated):
             for row in table[[*PAIR, *_ASKED_OF]].astype(object).to_dict("records"):
@@ -170,6 +172,11 @@ def _rows(config: Config, before: Mapping[Pair, Mapping[str, Any]], found: Merge
                 if pair in why:
                     why[pair] = {name: None if pd.isna(row[name]) else row[name] for name in _ASKED_OF}
     return {pair: {**(why.get(pair) or before[pair]), **row} for pair, row in found.rows.items()}
+
+
+def _thresholds(config: Config) -> Thresholds:
+    matching = config.matching
+    return read_model(matching.model).thresholds if matching.probabilistic else Thresholds()
 
 
 def _pair(row: Mapping[Any, Any]) -> Pair:

@@ -13,7 +13,7 @@ from rich.console import Console
 from identity.cli import main
 from identity.config_reading import load_config
 from identity.errors import IdentityError, LockError, ModelError
-from identity.linkage.model import read_model
+from identity.linkage.model_file import read_model
 from identity.pipeline import run_stages
 from identity.resolve.records import FIELDS
 from identity.run import Run, only_writer

@@ -9,10 +9,9 @@ import pytest
 import yaml
 
 from identity.config_reading import load_config
-from identity.linkage.clustering import Rules
 from identity.linkage.engine import link_records
 from identity.linkage.known import Known
-from identity.linkage.model import log_odds, read_model
+from identity.linkage.model_file import read_model
 from identity.resolve.records import FIELDS, fields_of
 
 MATCHING = load_config(Path(__file__).parents[2] / "conf" / "local.yaml").matching
@@ -67,7 +66,6 @@ def clusters() -> dict[tuple[int, str], int]:
         fields_of(table),
         Known(len(table), held=held, limits={"loyalty_member": 1}),
         model=read_model(MATCHING.model, FIELDS),
-        rules=Rules(log_odds(MATCHING.join_probability), log_odds(MATCHING.keep_probability)),
     )
     names = zip(table["source_key"], linked.labels.tolist(), strict=True)
     return {(int(name[:3]), name[3:]): label for name, label in names if not name.startswith("x")}

@@ -108,11 +108,11 @@ def test_a_misspelt_key_is_named_with_its_place(change: Change, file: str, spoil
 
 def test_all_faults_are_told_at_once(change: Change):
     change("local.yaml", lambda c: c.update(waerhouse="w"))  # misspelt
-    change("matching.yaml", lambda c: c.update(join_probability=1.5))  # out of bounds
+    change("matching.yaml", lambda c: c.update(session_gap_minutes=0))  # out of bounds
     change("identifiers.yaml", lambda c: c["namespaces"]["email"].update(links="sometimes"))  # no such value
     conf = change("sources/crm.yaml", lambda c: c.pop("owner"))  # missing
     assert [fault.split(":")[0] for fault in faults(conf)] == [
-        "matching.join_probability",
+        "matching.session_gap_minutes",
         "namespaces.email.links",
         "sources.crm.owner",
         "waerhouse",
@@ -193,11 +193,6 @@ def test_purposes_that_steer_the_engine_must_be_there(change: Change, purpose: s
     assert f"purposes: {purpose} is missing" in faults(
         change("purposes.yaml", lambda c: c["purposes"].pop(purpose))
     )
-
-
-def test_thresholds_must_stand_in_order(change: Change):
-    (fault,) = faults(change("matching.yaml", lambda c: c.update(keep_probability=0.999)))
-    assert fault == "matching: candidate_probability <= keep_probability <= join_probability must hold"
 
 
 def test_a_blocked_pattern_must_be_a_regular_expression(change: Change):
@@ -349,7 +344,7 @@ def test_the_hash_follows_what_steers_the_result(change: Change, tmp_path: Path)
     conf = change("local.yaml", lambda c: c)
     first = load_config(conf).hash
     assert load_config(conf, landing=tmp_path, warehouse=tmp_path).hash == first
-    change("matching.yaml", lambda c: c.update(join_probability=0.98))
+    change("matching.yaml", lambda c: c.update(device_look_back_days=31))
     second = load_config(conf).hash
     model = conf.parent / MODEL
     model.write_bytes(model.read_bytes() + b"\n")

@@ -14,6 +14,7 @@ from deltalake import DeltaTable, write_deltalake
 
 from identity.cli import main
 from identity.contracts import contract_of
+from identity.linkage.model import Thresholds
 from identity.resolve.decisions import PAIR
 from identity.run import only_writer
 
@@ -23,7 +24,7 @@ PERSONAL = ["Salla", "Åho", "salla@example.com", "+358401234567", "1980-01-31",
 
 
 def edge(
-    left: str, right: str, bits: float | None, reason: str | None = None, rule: str = "finland-2"
+    left: str, right: str, bits: float | None, reason: str | None = None, rule: str = "finland-3"
 ) -> dict[str, Any]:
     (source_l, key_l), (source_r, key_r) = left.split(":"), right.split(":")
     return {
@@ -79,7 +80,9 @@ Verb = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def review(capsys: pytest.CaptureFixture[str], kept: Path) -> Verb:
+def review(capsys: pytest.CaptureFixture[str], kept: Path, monkeypatch: pytest.MonkeyPatch) -> Verb:
+    monkeypatch.setattr("identity.review._thresholds", lambda _: Thresholds(join=0.9, keep=0.75))
+
     def run(*arguments: str | Path) -> tuple[int, str, str]:
         conf = ["--conf", str(ROOT / "conf" / "local.yaml"), "--warehouse", str(kept)]
         with pytest.raises(SystemExit) as ended:
@@ -202,8 +205,8 @@ def test_there_and_back(review: Verb, kept: Path, tmp_path: Path, name: str) -> 
     ]
     rows = DeltaTable(kept / "id" / "review_pair").to_pyarrow_table().to_pylist()
     assert [(row["why"], row["kind"], row["rule"], row["match_weight"]) for row in rows] == [
-        ("near_threshold", "probabilistic", "finland-2", 3.0),
-        ("near_threshold", "probabilistic", "finland-2", 2.0),
+        ("near_threshold", "probabilistic", "finland-3", 3.0),
+        ("near_threshold", "probabilistic", "finland-3", 2.0),
     ]
     # What is decided is asked no more.
     assert "1 of 1 pairs (conflicting_constraints 1)" in review("export", "--out", tmp_path / "next.csv")[1]

@@ -16,6 +16,11 @@ def is_shared(comparison: str) -> bool:
     return comparison in _SHARED or "category" in comparison
 
 
+def is_near_in_households(comparison: str) -> bool:
+    """Whether members of one household are nearer to each other than strangers are, as couples and twins are in age."""
+    return comparison == "born"
+
+
 def has_place(fields: Collection[str]) -> bool:
     """Whether the table knows where people live, closer than by the city."""
     return not {"address", "postcode"}.isdisjoint(fields)

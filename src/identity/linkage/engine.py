@@ -14,9 +14,10 @@ import pyarrow as pa
 from identity.linkage.blocking import block
 from identity.linkage.clustering import Rules, components
 from identity.linkage.comparisons import has_place
+from identity.linkage.frequencies import common_values, count_frequencies
 from identity.linkage.known import Joined, Known, join_first
-from identity.linkage.model import Model
-from identity.linkage.pairs import Ints, Pairs, compare, count_frequencies, database
+from identity.linkage.model import Model, log_odds
+from identity.linkage.pairs import Ints, Pairs, compare, database
 from identity.linkage.training import SEED, train
 from identity.linkage.work import MOST_SPEAKERS, Spread, here, load_fields, solve, work_of
 
@@ -59,19 +60,16 @@ def link_records(
     known: Known,
     *,
     model: Model | None = None,
-    rules: Rules | None = None,
     spread: Spread = here,
     tell: Callable[[str], None] = lambda _: None,
 ) -> Linked:
-    """Find the records that are one person's.
+    """Find the records that are one person's. Sources that hold nobody twice are found out.
 
     Args:
         fields: A row a record that says something, with the columns of `fields.standardise`; `unique_id` is its number
             among `known.records`, and the rows are in its order.
         known: What is known of all records beside.
-        model: A model learnt before; without one it is learnt from these records.
-        rules: When groups are one person; by default when more speaks for it than against it. Sources that hold nobody
-            twice are found out.
+        model: A model learnt before, with its thresholds; without one it is learnt from these records.
         spread: Who solves the components.
         tell: Called with what is being done.
     """
@@ -86,7 +84,12 @@ def link_records(
         work = work_of(connection, speakers, joined.labels, known)
     tell("cluster")
     alone = _nobody_twice(candidates, weights, fields)
-    rules = replace(rules or Rules(), limits=known.limits, alone=alone)
+    rules = Rules(
+        join=log_odds(model.thresholds.join),
+        keep=log_odds(model.thresholds.keep),
+        limits=known.limits,
+        alone=alone,
+    )
     merged = spread(work, partial(solve, model=model, rules=rules))
     into = np.arange(known.records, dtype=np.int64)
     into[merged["cluster"].to_numpy()] = merged["merged_into"].to_numpy()
@@ -123,11 +126,12 @@ def _compared(
         tell("learn chance")
         model = train(connection, names, seed=seed)
     tell("compare")
-    count_frequencies(connection, model.comparisons)
+    count_frequencies(connection, model.comparisons, model.frequencies)
     candidates = compare(connection, "blocked", model.comparisons)
     if is_to_learn:
         tell("learn matches")
         model = model.learn(candidates, records=len(fields), with_household=has_place(names))
+        model = replace(model, frequencies=common_values(connection, model.comparisons))
     return candidates, model.weights(candidates), model
 
 

@@ -2,29 +2,26 @@
 
 Weights are in bits: log2 of how much likelier a pair is one person than two strangers (Fellegi and Sunter 1969).
 Learnt without labels: chance from random pairs, matches by some rounds of expectation maximisation over all candidate
-pairs, in which members of one household, who share family name and address and nothing else, have a class of their own.
+pairs, in which members of one household, who share family name and address and are near in age, have a class of their own.
 """
 
 import copy
-import json
 import re
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from identity.errors import ModelError
-from identity.linkage.comparisons import is_shared
+from identity.linkage.comparisons import is_near_in_households, is_shared
+from identity.linkage.frequencies import Frequencies
 from identity.linkage.pairs import Ints, Levels, Pairs, numbered
 
 Bits = npt.NDArray[np.float64]
 _Table = npt.NDArray[np.float32]
 
-FORMAT: Final = "identity-link-1"
 ROUNDS: Final = 8
 LEAST_PRIOR: Final = 1e-9
 _LEAST_HOUSEHOLD_PRIOR: Final = 1e-10
@@ -39,11 +36,30 @@ class Household:
 
     Attributes:
         prior: Share of all pairs.
-        probabilities: By comparison of what a household shares, the probability of each level.
+        probabilities: By comparison of what a household shares or is near in, the probability of each level.
     """
 
     prior: float
     probabilities: dict[str, list[float]]
+
+
+class Thresholds(NamedTuple):
+    """Probabilities of a match.
+
+    Attributes:
+        join: Groups are one person from here on.
+        keep: Groups that were one person before stay so down to this.
+        candidate: A pair below, of different persons, is no edge worth keeping.
+    """
+
+    join: float = 0.5
+    keep: float = 0.5
+    candidate: float = 0.001
+
+    @property
+    def in_order(self) -> bool:
+        """Whether they make sense."""
+        return 0 < self.candidate <= self.keep <= self.join < 1
 
 
 @dataclass(frozen=True)
@@ -53,10 +69,16 @@ class Model:
     Attributes:
         splink: Splink's settings, with m and u probabilities.
         household: None where the table has no addresses to tell households by.
+        frequencies: How common values were where it was learnt.
+        thresholds: How sure is sure enough.
+        version: Its name, in edges and ledgers.
     """
 
     splink: dict[str, Any]
     household: Household | None = None
+    frequencies: Frequencies = field(default_factory=Frequencies)
+    thresholds: Thresholds = field(default_factory=Thresholds)
+    version: str = "link"
 
     @property
     def comparisons(self) -> list[dict[str, Any]]:
@@ -74,17 +96,12 @@ class Model:
         """Share of all pairs that are matches."""
         return float(self.splink["probability_two_random_records_match"])
 
-    @property
-    def is_shared(self) -> npt.NDArray[np.bool_]:
-        """Which comparisons a household shares."""
-        return np.array([is_shared(c["output_column_name"]) for c in self.comparisons])
-
     def bits(self, pairs: Pairs) -> npt.NDArray[np.float32]:
         """Pairs by comparisons: what each comparison speaks for a match, rarity included; 0 where one is missing."""
         return _looked_up(self._match_tables, pairs)
 
     def household_bits(self, pairs: Pairs) -> npt.NDArray[np.float32]:
-        """Pairs by comparisons: what each speaks for a household; 0 for comparisons it does not share."""
+        """Pairs by comparisons: what each speaks for a household; 0 for comparisons that say nothing of households."""
         return _looked_up(self._household_tables, pairs)
 
     @property
@@ -130,11 +147,12 @@ class Model:
         """
         if not len(pairs):
             return self
-        model = self._with_household() if with_household and self.is_shared.sum() > 1 else self
+        model = self._with_household() if with_household and self._shares_more_than_one() else self
         everything = records * (records - 1) / 2
         # Pairs that are alike at every comparison differ in rarity alone, which no round changes.
         kinds, kind = _kinds(pairs)
-        rarities = [pairs.rarity[:, those].sum(axis=1) for those in (slice(None), self.is_shared)]
+        of_household = [table is not None for table in model._household_tables]
+        rarities = [pairs.rarity[:, those].sum(axis=1) for those in (slice(None), of_household)]
         for _ in range(ROUNDS):
             match, household = (
                 np.exp2(np.clip(odds[kind] + rarity, -_LIMIT, _LIMIT))
@@ -165,12 +183,17 @@ class Model:
         return model
 
     def _with_household(self) -> "Model":
-        probabilities = {
-            comparison["output_column_name"]: [level["m_probability"] for level in numbered(comparison)]
-            for comparison in self.comparisons
-            if is_shared(comparison["output_column_name"])
-        }
+        probabilities = {}
+        for comparison in self.comparisons:
+            name = comparison["output_column_name"]
+            if is_shared(name):
+                probabilities[name] = [level["m_probability"] for level in numbered(comparison)]
+            elif is_near_in_households(name):
+                probabilities[name] = [level["u_probability"] for level in numbered(comparison)]
         return replace(self, household=Household(self.prior / 2, probabilities))
+
+    def _shares_more_than_one(self) -> bool:
+        return sum(is_shared(comparison["output_column_name"]) for comparison in self.comparisons) > 1
 
 
 def log_odds(probability: float) -> float:
@@ -247,41 +270,3 @@ def _summed(tables: Sequence[_Table | None], pairs: Pairs) -> Bits:
         if table is not None:
             found += table[pairs.levels[:, place]] + pairs.rarity[:, place]
     return found
-
-
-def model_text(model: Model, types: Mapping[str, str], *, records: int, fingerprint: str) -> str:
-    """A model as the text of its file, the same text for the same model; it holds no value of any record."""
-    household = model.household and {
-        "prior": model.household.prior,
-        "probabilities": model.household.probabilities,
-    }
-    told = {
-        "format": FORMAT, "types": dict(types), "training": {"records": records, "fingerprint": fingerprint},
-        "splink": model.splink, "household": household,
-    }  # fmt: skip
-    return json.dumps(told, indent=1, sort_keys=True) + "\n"
-
-
-def read_model(path: Path, fields: Collection[str]) -> Model:
-    """Read a model file for a table that has these fields.
-
-    Raises:
-        ModelError: It is not there, of another format, or compares what the table does not have.
-    """
-    try:
-        told = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        raise ModelError(f"{path}: no model file; `identity link` writes one as model.json") from None
-    if not isinstance(told, dict) or told.get("format") != FORMAT:
-        raise ModelError(f"{path}: not a model of format {FORMAT}; learn anew, without --model")
-    try:
-        household = told["household"] and Household(
-            told["household"]["prior"], told["household"]["probabilities"]
-        )
-        model = Model(told["splink"], household)
-        missing = sorted(model.fields - set(fields))
-    except (KeyError, TypeError):
-        raise ModelError(f"{path}: parts of the model are missing; learn anew, without --model") from None
-    if missing:
-        raise ModelError(f"{path}: the model compares {', '.join(missing)}, which the table does not have")
-    return model

@@ -110,14 +110,3 @@ def _case(comparison: dict[str, Any]) -> str:
             whens.append(f"when {level['sql_condition']} then {number}")
             number -= 1
     return f"case {' '.join(whens)} end"
-
-
-def count_frequencies(connection: duckdb.DuckDBPyConnection, comparisons: Sequence[dict[str, Any]]) -> None:
-    """Make the table `frequencies`: `unique_id`, and by column how common each record's value is among those there are."""
-    columns = {level.get("tf_adjustment_column") for c in comparisons for level in c["comparison_levels"]}
-    counted = [
-        f"case when {column} is null then 1.0 else (count(*) over (partition by {column}))::double / "
-        f"(count({column}) over ()) end as {column}"
-        for column in sorted(filter(None, columns))
-    ]
-    connection.execute(f"create table frequencies as select {', '.join(['unique_id', *counted])} from fields")

@@ -14,8 +14,7 @@ import pandas as pd
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from identity.config import Matching, Namespace
-from identity.linkage.clustering import Rules
+from identity.config import Namespace
 from identity.linkage.engine import Linked, link_records
 from identity.linkage.known import CANNOT_LINK, OVER_LIMIT, Held, Known, breaks_limit, join_first
 from identity.linkage.model import Model, log_odds
@@ -75,7 +74,6 @@ def resolve_edges(
     evidence: Evidence,
     *,
     namespaces: Mapping[str, Namespace],
-    matching: Matching,
     model: Model | None,
     spread: Spread = here,
 ) -> Resolved:
@@ -84,8 +82,7 @@ def resolve_edges(
     Args:
         evidence: What speaks for and against.
         namespaces: The identifier hierarchy; `max_per_person` protects.
-        matching: Thresholds, and the model's name.
-        model: What agreement is worth; needed where records are compared.
+        model: What agreement is worth, and how sure is sure enough; needed where records are compared.
         spread: Who solves the components.
     """
     spark = evidence.shared.sparkSession
@@ -100,9 +97,8 @@ def resolve_edges(
         found, labels, reasons, cut = _no_edges(), joined.labels, joined.reasons, 0
     else:
         fields = fields_of(rows, nodes.numbers(rows["source"], rows["source_key"]))
-        rules = Rules(log_odds(matching.join_probability), log_odds(matching.keep_probability))
-        linked = link_records(fields, known, model=model, rules=rules, spread=spread)
-        found = _compared(linked, known, nodes, matching)
+        linked = link_records(fields, known, model=model, spread=spread)
+        found = _compared(linked, known, nodes)
         labels, reasons, cut = linked.labels, linked.reasons, linked.cut
     banned = _human(decided[decided["decision"] == CANNOT_LINK], reason=CANNOT_LINK)
     edges = pd.concat([first.assign(reason=reasons), banned, found], ignore_index=True)
@@ -196,18 +192,18 @@ def _no_edges() -> pd.DataFrame:
     return pd.DataFrame({name: pd.Series(dtype=object) for name in names})
 
 
-def _compared(linked: Linked, known: Known, nodes: _Nodes, matching: Matching) -> pd.DataFrame:
+def _compared(linked: Linked, known: Known, nodes: _Nodes) -> pd.DataFrame:
     """Edges of compared pairs that are worth keeping, and of records that say the same."""
     left, right = linked.candidates.left, linked.candidates.right
     together = linked.labels[left] == linked.labels[right]
-    worth = together | (linked.weights >= log_odds(matching.candidate_probability))
+    worth = together | (linked.weights >= log_odds(linked.model.thresholds.candidate))
     left, right, weights = left[worth], right[worth], linked.weights[worth]
     compared = _edges(
-        nodes, left, right, kind="probabilistic", rule=matching.model.stem, rank=LINKED_RANK
+        nodes, left, right, kind="probabilistic", rule=linked.model.version, rank=LINKED_RANK
     ).assign(
         match_weight=weights,
         probability=1 / (1 + np.exp2(-weights)),
-        reason=_why_apart(linked, known, left, right, weights, log_odds(matching.join_probability)),
+        reason=_why_apart(linked, known, left, right, weights, log_odds(linked.model.thresholds.join)),
     )
     copies = _edges(
         nodes, linked.copies["l"].to_numpy(), linked.copies["r"].to_numpy(), kind="deterministic", rule="same_record",

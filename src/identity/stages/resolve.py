@@ -5,12 +5,14 @@ from functools import partial
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from identity.config import Matching
 from identity.consent.decide import effective
 from identity.consent.gates import link_permission
 from identity.consent.reach import contact_points, held, subjects
 from identity.contracts import contract_of
-from identity.errors import RunDateError
-from identity.linkage.model import read_model
+from identity.errors import ModelError, RunDateError
+from identity.linkage.model import Model
+from identity.linkage.model_file import read_model
 from identity.resolve import golden_id
 from identity.resolve.edges import resolve_edges
 from identity.resolve.households import households
@@ -60,8 +62,7 @@ def resolve(run: Run) -> None:
         resolved = resolve_edges(
             evidence_of(run, permission),
             namespaces=config.namespaces,
-            matching=config.matching,
-            model=read_model(config.matching.model, FIELDS) if config.matching.probabilistic else None,
+            model=_model(config.matching),
             spread=over_executors(tables.spark),
         )
         stage.counts["components_cut"] = resolved.cut
@@ -156,6 +157,17 @@ def _staged_permissions(
         on=run.on,
     )
     return by_table([gate.stage(decided, contract_of("consent.effective"))])
+
+
+def _model(matching: Matching) -> Model | None:
+    if not matching.probabilistic:
+        return None
+    model = read_model(matching.model, FIELDS)
+    if model.version != matching.model.stem:
+        raise ModelError(
+            f"{matching.model}: says it is version {model.version}; call the file {model.version}.json again"
+        )
+    return model
 
 
 def _born(run: Run) -> DataFrame:

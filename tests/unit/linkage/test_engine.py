@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,11 @@ from identity.linkage.blocking import block, key_expressions
 from identity.linkage.clustering import Evidence, Group, Rules, components, merge_groups
 from identity.linkage.engine import Linked, arrow_of, link_records
 from identity.linkage.fields import standardise
+from identity.linkage.frequencies import count_frequencies
 from identity.linkage.known import Known
-from identity.linkage.model import Household, Model, log_odds, model_text, read_model
-from identity.linkage.pairs import Pairs, compare, count_frequencies, numbered
+from identity.linkage.model import Household, Model, Thresholds, log_odds
+from identity.linkage.model_file import model_text, read_model
+from identity.linkage.pairs import Pairs, compare, numbered
 from identity.linkage.scores import score_clusters
 from identity.linkage.training import train
 from identity.linkage.work import load_fields
@@ -39,7 +42,7 @@ def trained(town: Town, types: dict[str, str]) -> Iterator[Trained]:
         load_fields(connection, arrow_of(fields))
         block(connection, set(fields.columns))
         model = train(connection, set(fields.columns))
-        count_frequencies(connection, model.comparisons)
+        count_frequencies(connection, model.comparisons, model.frequencies)
         yield connection, fields, model, compare(connection, "blocked", model.comparisons)
 
 
@@ -278,10 +281,11 @@ def test_what_is_known_is_obeyed(town: Town, types: dict[str, str]):
 def test_groups_that_were_one_stay_one_down_to_the_lower_threshold(town: Town, types: dict[str, str]):
     records, _ = town
     free = linked(records, types)
-    strict, loose = Rules(join=40.0, keep=40.0), Rules(join=40.0, keep=0.0)
+    hardly_ever = 1 - 2.0**-40
+    strict, loose = (replace(free.model, thresholds=Thresholds(hardly_ever, k)) for k in (hardly_ever, 0.5))
     before = Known(len(records), before=free.labels)
-    alone = linked(records, types, known=before, model=free.model, rules=strict).labels
-    kept = linked(records, types, known=before, model=free.model, rules=loose).labels
+    alone = linked(records, types, known=before, model=strict).labels
+    kept = linked(records, types, known=before, model=loose).labels
     assert len(set(alone.tolist())) > len(set(kept.tolist()))
     assert kept.tolist() == free.labels.tolist()
 

@@ -1,6 +1,7 @@
 """The fate of every edge, worked by hand; `tests/property/test_clustering.py` has the references for joining."""
 
 import random
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +9,10 @@ import pyarrow as pa
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
-from identity.config import Matching, Namespace
+from identity.config import Namespace
 from identity.config_reading import load_config
-from identity.linkage.model import read_model
+from identity.linkage.model import Thresholds
+from identity.linkage.model_file import read_model
 from identity.resolve.edges import DECISION, Evidence, resolve_edges
 from identity.resolve.identifiers import EDGE
 from identity.resolve.records import FIELDS
@@ -58,7 +60,7 @@ def resolved(
     decided: list[tuple[str, str, str]] = [],  # noqa: B006
     compared: list[Row] | None = None,
     before: dict[str, str] = {},  # noqa: B006
-    matching: Matching = MATCHING,
+    thresholds: Thresholds | None = None,
     **options: Any,
 ) -> tuple[dict[tuple[str, str, str], tuple[str, str | None]], dict[str, str], dict[str, float]]:
     """Fates by edge, cluster by record, and confidence by record."""
@@ -76,7 +78,9 @@ def resolved(
         ),
     )
     model = None if compared is None else read_model(MATCHING.model, FIELDS)
-    found = resolve_edges(evidence, namespaces=NAMESPACES, matching=matching, model=model, **options)
+    if model is not None and thresholds is not None:
+        model = replace(model, thresholds=thresholds)
+    found = resolve_edges(evidence, namespaces=NAMESPACES, model=model, **options)
     fates = {
         (f"{r.source_l}:{r.source_key_l}", f"{r.source_r}:{r.source_key_r}", r.rule): (r.fate, r.reason)
         for r in found.edges.collect()
@@ -172,12 +176,12 @@ def test_a_ban_is_told_as_such(spark: SparkSession):
 
 
 def test_what_was_one_stays_one_down_to_the_keep_threshold(spark: SparkSession):
-    strict = MATCHING.model_copy(update={"join_probability": 1 - 1e-9, "keep_probability": 0.9})
+    strict = Thresholds(join=1 - 1e-9, keep=0.9)
     edge = ("crm:1", "loyalty:M1", MATCHING.model.stem)
-    free, _, _ = resolved(spark, compared=COMPARED + CROWD, matching=strict)
+    free, _, _ = resolved(spark, compared=COMPARED + CROWD, thresholds=strict)
     assert free[edge] == ("rejected", "weaker_than_threshold")
     before = {"crm:1": "A", "loyalty:M1": "A", "loyalty:M4": "B"}
-    kept, clusters, _ = resolved(spark, compared=COMPARED + CROWD, before=before, matching=strict)
+    kept, clusters, _ = resolved(spark, compared=COMPARED + CROWD, before=before, thresholds=strict)
     assert kept[edge] == ("used", None)
     assert clusters["crm:1"] == clusters["loyalty:M1"] != clusters["loyalty:M4"]
 
@@ -195,10 +199,9 @@ def test_executors_find_what_the_driver_finds(spark: SparkSession):
         seen.append(work.num_rows)
         return over_executors(spark, few=0)(work, solve)
 
-    # In so small a town every name is common, and little is sure.
-    unsure = MATCHING.model_copy(update={"join_probability": 0.01, "keep_probability": 0.01})
-    found = resolved(spark, compared=many + CROWD, matching=unsure, spread=spread)
-    assert found == resolved(spark, compared=many + CROWD, matching=unsure)
+    unsure = Thresholds(join=0.01, keep=0.01)
+    found = resolved(spark, compared=many + CROWD, thresholds=unsure, spread=spread)
+    assert found == resolved(spark, compared=many + CROWD, thresholds=unsure)
     assert seen[0] > 30
     assert len(set(found[1].values())) < len(found[1])
 
@@ -214,7 +217,7 @@ def test_columns_and_keys_are_those_of_the_contract(spark: SparkSession, sources
         spark.createDataFrame([], "source string, source_key string, golden_id string"),
     )  # fmt: skip
     model = read_model(MATCHING.model, FIELDS)
-    edges = resolve_edges(evidence, namespaces=NAMESPACES, matching=MATCHING, model=model).edges
+    edges = resolve_edges(evidence, namespaces=NAMESPACES, model=model).edges
     contract = contract_of("id.edge")
     assert set(edges.columns) == set(contract.spark_schema.fieldNames())
     keys = edges.select(*contract.key)
