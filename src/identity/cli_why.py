@@ -108,14 +108,14 @@ def _show_why(found: dict[str, Any], console: Console) -> None:
     if not found["are_one"]:
         console.print(f"{a} and {b} are not one; `identity why-not` tells what keeps them apart", **_PLAIN)
         return
-    console.print(f"{a} and {b} are one: golden id {found['golden_ids'][0]}", **_PLAIN)
-    for number, edges in enumerate(found["path"], 1):
-        first, *others = edges
-        console.print(f"\n{number}  {_short(first['left'])} – {_short(first['right'])}", **_PLAIN)
+    console.print(f"{a} and {b} are one\n   golden id {found['golden_ids'][0]}", **_PLAIN)
+    for number, step in enumerate(found["path"], 1):
+        first, *others = step["edges"]
+        console.print(f"\n{number}  {_short(step['start'])} – {_short(step['end'])}", **_PLAIN)
         console.print(f"   {_by(first)}", **_PLAIN)
         if others:
             console.print(f"   also {'; '.join(map(_by, others))}", **_PLAIN)
-        for edge in edges:
+        for edge in step["edges"]:
             _show_waterfall(edge["waterfall"], console)
     if not found["path"]:
         _show_without_path(found, console)
@@ -141,7 +141,7 @@ def _show_why_not(found: dict[str, Any], console: Console) -> None:
     a, b = _short(found["a"]), _short(found["b"])
     if found["are_one"]:
         console.print(
-            f"{a} and {b} are one: golden id {found['golden_ids'][0]}; `identity why` tells what joins them",
+            f"{a} and {b} are one; `identity why` tells what joins them",
             **_PLAIN,
         )
         return
@@ -179,18 +179,12 @@ def _show_edges(found: dict[str, Any], console: Console) -> None:
 
 
 def _show_would(would: dict[str, Any], threshold: float, console: Console) -> None:
-    console.print(f"\nCompared: {_short(would['left'])} – {_short(would['right'])}", **_PLAIN)
-    keys = would["keys"]
+    console.print(f"\nCompared now: {_short(would['left'])} – {_short(would['right'])}", **_PLAIN)
+    says, keys = would["says"], would["keys"]
     if keys:
         more = f" and {len(keys) - _MOST_KEYS} more" if len(keys) > _MOST_KEYS else ""
-        says = (
-            f"{len(keys)} blocking keys bring them together ({'; '.join(keys[:_MOST_KEYS])}{more}), where these do not "
-            "bring too many together. "
-        )
-    else:
-        says = "no blocking key brings them together, so no run compares them. "
-    says += "By the model, each value taken to be as rare as the average one:"
-    _show_paragraph("   ", says, console)
+        says += f"; blocking keys in common: {', '.join(keys[:_MOST_KEYS])}{more}"
+    _show_paragraph("   ", f"{says}. Every value is taken to be as rare as the average one:", console)
     _show_waterfall(would["waterfall"], console, threshold=threshold)
 
 
@@ -253,7 +247,7 @@ def _rule(edge: dict[str, Any]) -> str:
 
 def _probability(edge: dict[str, Any]) -> str:
     told = f"{edge['probability']:.4f}"
-    return "> 0.9999" if told == "1.0000" else told
+    return "> 0.9999" if told == "1.0000" else f"= {told}"
 
 
 def _short(record: str) -> str:

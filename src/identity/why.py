@@ -6,8 +6,8 @@ Reads the warehouse without Spark, and of each table no more rows than those of 
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 
-from identity.config import Config
-from identity.linkage.meeting import best_meeting
+from identity.config import Config, Matching
+from identity.linkage.meeting import Meeting, best_meeting
 from identity.linkage.model import log_odds, read_model
 from identity.linkage.waterfall import bars_of
 from identity.resolve.decisions import Record, named
@@ -39,10 +39,10 @@ def why(config: Config, a: str, b: str, *, with_personal_data: bool = False) -> 
         with_personal_data: Whether `persons` is told.
 
     Returns:
-        `a`, `b`, `are_one`, `golden_ids`. Where they are one: `path`, the fewest used edges from the one to the other,
-        a list of edges a step (see `_told`), the strongest first; `records` at its ends, with their `confidence`;
-        `devices` among the two, with the intervals in which they are the golden id's; `persons`, what silver says of
-        the two records.
+        `a`, `b`, `are_one`, `golden_ids`. Where they are one: `path`, the fewest steps from the one to the other
+        (`start`, `end`, and the used `edges` between them, strongest first, as `_told` tells them); `records` at its
+        ends, with their `confidence`; `devices` among the two, with the intervals in which they are the golden id's;
+        `persons`, what silver says of the two records.
 
     Raises:
         ConfigError: There is no warehouse, or both are the same.
@@ -60,8 +60,11 @@ def why(config: Config, a: str, b: str, *, with_personal_data: bool = False) -> 
         edge for edge in edges_between(config.warehouse, one.members, one.members) if edge["fate"] == "used"
     ]
     steps = path(edges, starts, ends)
-    found["path"] = [[_told(edge) for edge in step] for step in steps or []]
-    left, right = _ends(steps, starts, ends)
+    found["path"] = [
+        {"start": named(start), "end": named(end), "edges": [_told(edge) for edge in between]}
+        for start, end, between in steps or []
+    ]
+    left, right = (steps[0].start, steps[-1].end) if steps else (starts[0], ends[0])
     found["records"] = [
         {"record": named(record), "confidence": one.members[record]["confidence"]} for record in (left, right)
     ]
@@ -89,8 +92,8 @@ def why_not(config: Config, a: str, b: str, *, with_personal_data: bool = False)
     Returns:
         `a`, `b`, `are_one`, `golden_ids`. Where they are two: `reasons` (`reason`, `says`, `edge`), in order;
         `threshold`, the bits from which groups are joined; `edges` between the two golden ids, the strongest first, and
-        how many `more_edges` there are; `would`, what comparing the records that were asked about would say, where no
-        edge of theirs tells; `persons`, what silver says of the two records.
+        how many `more_edges` there are; `would`, what comparing the records that were asked about says, where no edge of
+        theirs tells; `persons`, what silver says of the two records.
 
     Raises:
         ConfigError: There is no warehouse, or both are the same.
@@ -107,8 +110,10 @@ def why_not(config: Config, a: str, b: str, *, with_personal_data: bool = False)
     facts = facts_of(config, sides)
     between = by_strength(facts.edges)
     asked = {*one.asked, *other.asked}
-    of_asked = [edge for edge in between if asked.issuperset(ends_of(edge))]
-    would = None if of_asked else _would(config, facts)
+    compared = next(
+        (e for e in between if e["kind"] == "probabilistic" and asked.issuperset(ends_of(e))), None
+    )
+    would = None if compared else _would(config, facts)
     found["threshold"] = log_odds(config.matching.join_probability)
     found["reasons"] = [
         {"reason": r.reason, "says": r.says, "edge": r.edge and _told(r.edge)}
@@ -118,7 +123,6 @@ def why_not(config: Config, a: str, b: str, *, with_personal_data: bool = False)
     found["more_edges"] = len(between) - len(found["edges"])
     found["would"] = would
     if with_personal_data:
-        compared = next((edge for edge in of_asked if edge["kind"] == "probabilistic"), None)
         pair = (one.asked[0], other.asked[0])
         if compared is not None:
             pair = ends_of(compared) if ends_of(compared)[0] in one.asked else ends_of(compared)[::-1]
@@ -138,8 +142,20 @@ def _would(config: Config, facts: Facts) -> dict[str, Any] | None:
     met = best_meeting(fields, len(groups[0]), read_model(config.matching.model, FIELDS))
     return {
         "left": named(records[met.left]), "right": named(records[met.right]), "keys": met.keys, "match_weight": met.weight,
-        "waterfall": _waterfall(met.steps, met.weight),
+        "says": _made_of(met, config.matching), "waterfall": _waterfall(met.steps, met.weight),
     }  # fmt: skip
+
+
+def _made_of(met: Meeting, matching: Matching) -> str:
+    """Why what comparing two records says is no edge."""
+    if not met.keys:
+        return "no blocking key brings them together, so no run compares them"
+    if met.weight < (least := log_odds(matching.candidate_probability)):
+        return f"a pair below {least:.2f} bits is not kept as an edge"
+    return (
+        "the last run kept no edge of them: what they share is more common than the average, or their blocking keys "
+        "bring too many together"
+    )
 
 
 def _told(edge: Edge) -> dict[str, Any]:
@@ -176,12 +192,3 @@ def _apart(one: Collection[Record], other: Collection[Record]) -> tuple[list[Rec
     """Where to start and where to end, where one of the two may be part of the other."""
     starts, ends = sorted({*one} - {*other}), sorted({*other} - {*one})
     return starts or sorted(one), ends or sorted({*other} - {*starts})
-
-
-def _ends(steps: list[list[Edge]] | None, starts: list[Record], ends: list[Record]) -> tuple[Record, Record]:
-    """The records at both ends of a path; where there is none, the first that were asked about."""
-    if not steps:
-        return starts[0], ends[0]
-    left = next(record for record in ends_of(steps[0][0]) if record in starts)
-    right = next(record for record in ends_of(steps[-1][0]) if record in ends)
-    return left, right

@@ -1,12 +1,13 @@
 """`identity why` and `identity why-not` as a page: what joins, what keeps apart, and waterfalls as Splink draws them."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from identity.linkage.waterfall import Bar, chart_of
 from identity.page import Figure, page_text
 
-_EDGE = ("left", "right", "kind", "rule", "match_weight", "probability", "reason")
+_BITS: Final = "Bits that speak for one person; what each comparison says stands under Numbers."
+_EDGE: Final = ("left", "right", "kind", "rule", "match_weight", "probability")
 
 
 def why_page(found: Mapping[str, Any]) -> str:
@@ -16,10 +17,12 @@ def why_page(found: Mapping[str, Any]) -> str:
         found: What `why.why` or `why.why_not` found; no value of a record is on the page but in its `persons`.
     """
     are_one = found["are_one"]
-    golden_ids = dict.fromkeys(found["golden_ids"])
-    tiles = [("are one" if are_one else "are two", "yes" if are_one else "no")]
+    golden_ids = list(dict.fromkeys(found["golden_ids"]))
     tiles = [("one person", "yes" if are_one else "no")]
-    figures = [Figure("Golden ids", "", [{"of": n, "golden id": g} for n, g in _asked(found)], None)]
+    figures = []
+    if not are_one:
+        asked = zip((found["a"], found["b"]), found["golden_ids"], strict=True)
+        figures.append(Figure("Golden ids", "", [{"of": n, "golden id": g} for n, g in asked], None))
     if "path" in found:
         figures += _why(found)
     if "reasons" in found:
@@ -28,55 +31,50 @@ def why_page(found: Mapping[str, Any]) -> str:
     if "persons" in found:
         figures.append(_persons(found["persons"]))
     title = f"{'Why' if 'path' in found else 'Why not'}: {found['a']}, {found['b']}"
-    return page_text(title=title, subtitle=f"golden id {', '.join(golden_ids)}", tiles=tiles, figures=figures)
-
-
-def _asked(found: Mapping[str, Any]) -> list[tuple[str, str]]:
-    return list(zip((found["a"], found["b"]), found["golden_ids"], strict=True))
+    return page_text(
+        title=title,
+        subtitle=f"golden id{'s' * (len(golden_ids) > 1)} {', '.join(golden_ids)}",
+        tiles=tiles,
+        figures=figures,
+    )
 
 
 def _why(found: Mapping[str, Any]) -> list[Figure]:
-    rows = [{"step": n, **_row(edge)} for n, edges in enumerate(found["path"], 1) for edge in edges]
-    figures = [
-        Figure(
-            "What joins them", "The fewest used edges from one to the other, the strongest first.", rows, None
-        )
+    rows = [{"step": n, **_row(edge)} for n, step in enumerate(found["path"], 1) for edge in step["edges"]]
+    edges = [edge for step in found["path"] for edge in step["edges"] if edge["waterfall"]]
+    devices = [_plain(row) for row in found["devices"]]
+    held = "Probability of the strongest edge that holds the record; 1 where an identifier or a person does."
+    return [
+        Figure("What joins them", "The fewest used edges from one to the other.", rows, None),
+        *(_waterfall(f"{e['left']} – {e['right']}", e["waterfall"]) for e in edges),
+        Figure("Devices", "They belong by login, for a time, and not by an edge.", devices, None),
+        Figure("Confidence", held, found["records"], None),
     ]
-    figures += [
-        waterfall
-        for edges in found["path"]
-        for edge in edges
-        if (waterfall := _waterfall(f"{edge['left']} – {edge['right']}", edge["waterfall"]))
-    ]
-    figures.append(
-        Figure("Devices", "By login; without edges.", [_plain(row) for row in found["devices"]], None)
-    )
-    figures.append(
-        Figure("Confidence", "Of the strongest edge that holds the record.", found["records"], None)
-    )
-    return figures
 
 
 def _why_not(found: Mapping[str, Any]) -> list[Figure]:
     rows = [{"reason": row["reason"], "says": row["says"]} for row in found["reasons"]]
-    figures = [
-        Figure("What keeps them apart", "All that apply; the first is the first to be mended.", rows, None)
+    weak = [
+        (row["reason"].replace("_", " "), row["edge"])
+        for row in found["reasons"]
+        if row["reason"] in ("weaker_than_threshold", "outweighed") and row["edge"]["waterfall"]
     ]
-    for row in found["reasons"]:
-        if row["edge"] and row["reason"] in ("weaker_than_threshold", "outweighed"):
-            title = f"{row['reason'].replace('_', ' ')}: {row['edge']['left']} – {row['edge']['right']}"
-            figures += filter(None, [_waterfall(title, row["edge"]["waterfall"])])
-    more = found["more_edges"]
-    says = f"The strongest; {more:,} more are not shown." if more else ""
-    figures.append(Figure("Edges between the two golden ids", says, [_row(e) for e in found["edges"]], None))
+    edges = [{**_row(edge), "reason": edge["reason"]} for edge in found["edges"]]
+    more = f"{found['more_edges']:,} weaker ones are not shown." if found["more_edges"] else ""
     would = found["would"]
-    if would is not None:
-        keys = "; ".join(would["keys"]) or "none, so no run compares them"
-        says = f"Every value taken to be as rare as the average one. Blocking keys that bring them together: {keys}."
-        figures += filter(
-            None, [_waterfall(f"Compared: {would['left']} – {would['right']}", would["waterfall"], says)]
-        )
-    return figures
+    return [
+        Figure("What keeps them apart", "All that apply, in their order.", rows, None),
+        *(_waterfall(f"{why}: {e['left']} – {e['right']}", e["waterfall"]) for why, e in weak),
+        Figure("Edges between the two golden ids", f"The strongest first. {more}", edges, None),
+        *([] if would is None else [_would(would)]),
+    ]
+
+
+def _would(would: Mapping[str, Any]) -> Figure:
+    says = f"{would['says'].capitalize()}. Every value is taken to be as rare as the average one."
+    if would["keys"]:
+        says += f" Blocking keys in common: {', '.join(would['keys'])}."
+    return _waterfall(f"Compared now: {would['left']} – {would['right']}", would["waterfall"], says)
 
 
 def _persons(persons: list[dict[str, Any]]) -> Figure:
@@ -85,21 +83,14 @@ def _persons(persons: list[dict[str, Any]]) -> Figure:
     return Figure("The two records", "Personal data: keep this page as you keep silver.", rows, None)
 
 
-def _waterfall(title: str, bars: list[dict[str, Any]] | None, says: str = "") -> Figure | None:
-    if bars is None:
-        return None
+def _waterfall(title: str, bars: list[dict[str, Any]], says: str = _BITS) -> Figure:
     rows = [{"comparison": bar["name"], "says": bar["label"], "bits": round(bar["bits"], 2)} for bar in bars]
-    return Figure(
-        title,
-        says or "Bits for one person, from the prior to the match weight.",
-        rows,
-        chart_of([Bar(**bar) for bar in bars]),
-    )
+    return Figure(title, says, rows, chart_of([Bar(**bar) for bar in bars]))
 
 
 def _row(edge: Mapping[str, Any]) -> dict[str, Any]:
+    rounded = {"match_weight": 2, "probability": 6}
     row = {name: edge[name] for name in _EDGE}
-    rounded = {"match_weight": 2, "probability": 4}
     return row | {name: round(row[name], places) for name, places in rounded.items() if row[name] is not None}
 
 

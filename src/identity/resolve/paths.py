@@ -3,12 +3,26 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 from identity.resolve.decisions import Record
 
 Edge = Mapping[str, Any]
 Strength = tuple[int, float]
+
+
+class Step(NamedTuple):
+    """A step of a way.
+
+    Attributes:
+        start: Where it begins.
+        end: The record it leads to.
+        edges: The used edges between the two, strongest first.
+    """
+
+    start: Record
+    end: Record
+    edges: list[Edge]
 
 
 def ends_of(edge: Edge) -> tuple[Record, Record]:
@@ -26,9 +40,7 @@ def by_strength(edges: Iterable[Edge]) -> list[Edge]:
     return sorted(edges, key=lambda edge: (strength(edge), ends_of(edge), edge["rule"]))
 
 
-def path(
-    edges: Iterable[Edge], starts: Collection[Record], ends: Collection[Record]
-) -> list[list[Edge]] | None:
+def path(edges: Iterable[Edge], starts: Collection[Record], ends: Collection[Record]) -> list[Step] | None:
     """The shortest way from any of some records to any of others.
 
     Of ways with equally many edges the one whose weakest edge is strongest is taken, then the one whose next weakest
@@ -40,7 +52,7 @@ def path(
         ends: Where it may end; none of `starts`.
 
     Returns:
-        From step to step, the edges between its two records, strongest first; None where there is no way.
+        The way, step by step; None where there is none.
     """
     beside: dict[Record, dict[Record, list[Edge]]] = defaultdict(lambda: defaultdict(list))
     for edge in by_strength(edges):
@@ -66,4 +78,4 @@ def path(
     if not layer:
         return None
     _, way = min(layer[record] for record in wanted & layer.keys())
-    return [beside[record][other] for record, other in pairwise(way)]
+    return [Step(record, other, beside[record][other]) for record, other in pairwise(way)]

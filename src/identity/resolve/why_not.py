@@ -37,10 +37,10 @@ _SAID: Final = {
     DISAGREE: "both carry the same {namespace}, but neither given name nor birth date agrees well enough",
 }
 _INCOMPARABLE: Final = {
-    "source": "its source is not compared",
-    "test": "it is a test account",
-    "no_name": "it has no name",
-    None: "silver knows no person of it",
+    "source": "only records of {sources} are",
+    "test": "a test account",
+    "no_name": "no name",
+    None: "no person in silver",
 }
 
 
@@ -246,13 +246,9 @@ def _not_compared(facts: Facts, matching: Matching) -> list[Reason]:
                 first.setdefault(reason, record)
         for reason, count in why.items():
             more = f" and {count - 1:,} more" if count > 1 else ""
-            sources = f" (compared are {', '.join(matching.sources)})" if reason == "source" else ""
-            told.append(
-                Reason(
-                    NOT_COMPARED,
-                    f"{short(first[reason])}{more} was not compared: {_INCOMPARABLE[reason]}{sources}",
-                )
-            )
+            why_so = _INCOMPARABLE[reason].format(sources=" and ".join(matching.sources))
+            were = "were" if count > 1 else "was"
+            told.append(Reason(NOT_COMPARED, f"{short(first[reason])}{more} {were} not compared: {why_so}"))
     return told
 
 
