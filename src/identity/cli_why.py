@@ -154,7 +154,7 @@ def _show_why_not(found: dict[str, Any], console: Console) -> None:
         _show_paragraph(f"{number}  ", f"{row['says']} ({row['reason']})", console)
         edge = row["edge"]
         if edge is not None:
-            console.print(f"   {_short(edge['left'])} – {_short(edge['right'])}, {_by(edge)}", **_PLAIN)
+            console.print(f"   {_short(edge['left'])} – {_short(edge['right'])}, {_rule(edge)}", **_PLAIN)
             if row["reason"] in ("weaker_than_threshold", "outweighed"):
                 _show_waterfall(edge["waterfall"], console, threshold=found["threshold"])
     _show_edges(found, console)

@@ -5,9 +5,11 @@ from typing import Any, Final
 
 from identity.linkage.waterfall import Bar, chart_of
 from identity.page import Figure, page_text
+from identity.resolve.why_not import short
+from identity.why_tables import record_of_name
 
 _BITS: Final = "Bits that speak for one person; what each comparison says stands under Numbers."
-_EDGE: Final = ("left", "right", "kind", "rule", "match_weight", "probability")
+_EDGE: Final = ("kind", "rule", "match_weight", "probability")
 
 
 def why_page(found: Mapping[str, Any]) -> str:
@@ -22,7 +24,7 @@ def why_page(found: Mapping[str, Any]) -> str:
     figures = []
     if not are_one:
         asked = zip((found["a"], found["b"]), found["golden_ids"], strict=True)
-        figures.append(Figure("Golden ids", "", [{"of": n, "golden id": g} for n, g in asked], None))
+        figures.append(Figure("Golden ids", "", [{"of": _short(n), "golden id": g} for n, g in asked], None))
     if "path" in found:
         figures += _why(found)
     if "reasons" in found:
@@ -30,7 +32,7 @@ def why_page(found: Mapping[str, Any]) -> str:
         figures += _why_not(found)
     if "persons" in found:
         figures.append(_persons(found["persons"]))
-    title = f"{'Why' if 'path' in found else 'Why not'}: {found['a']}, {found['b']}"
+    title = f"{'Why' if 'path' in found else 'Why not'}: {_short(found['a'])}, {_short(found['b'])}"
     return page_text(
         title=title,
         subtitle=f"golden id{'s' * (len(golden_ids) > 1)} {', '.join(golden_ids)}",
@@ -40,15 +42,26 @@ def why_page(found: Mapping[str, Any]) -> str:
 
 
 def _why(found: Mapping[str, Any]) -> list[Figure]:
-    rows = [{"step": n, **_row(edge)} for n, step in enumerate(found["path"], 1) for edge in step["edges"]]
+    rows = [
+        {"step": n, "from": _short(step["start"]), "to": _short(step["end"]), **_row(edge)}
+        for n, step in enumerate(found["path"], 1)
+        for edge in step["edges"]
+    ]
     edges = [edge for step in found["path"] for edge in step["edges"] if edge["waterfall"]]
-    devices = [_plain(row) for row in found["devices"]]
+    devices = [
+        {**{name: _plain(value) for name, value in row.items()}, "device": _short(row["device"])}
+        for row in found["devices"]
+    ]
+    confidence = [
+        {"record": _short(row["record"]), "confidence": round(row["confidence"], 6)}
+        for row in found["records"]
+    ]
     held = "Probability of the strongest edge that holds the record; 1 where an identifier or a person does."
     return [
         Figure("What joins them", "The fewest used edges from one to the other.", rows, None),
-        *(_waterfall(f"{e['left']} – {e['right']}", e["waterfall"]) for e in edges),
+        *(_waterfall(f"{_short(e['left'])} – {_short(e['right'])}", e["waterfall"]) for e in edges),
         Figure("Devices", "They belong by login, for a time, and not by an edge.", devices, None),
-        Figure("Confidence", held, found["records"], None),
+        Figure("Confidence", held, confidence, None),
     ]
 
 
@@ -59,12 +72,18 @@ def _why_not(found: Mapping[str, Any]) -> list[Figure]:
         for row in found["reasons"]
         if row["reason"] in ("weaker_than_threshold", "outweighed") and row["edge"]["waterfall"]
     ]
-    edges = [{**_row(edge), "reason": edge["reason"]} for edge in found["edges"]]
+    edges = [
+        {"from": _short(e["left"]), "to": _short(e["right"]), **_row(e), "reason": e["reason"]}
+        for e in found["edges"]
+    ]
     more = f"{found['more_edges']:,} weaker ones are not shown." if found["more_edges"] else ""
     would = found["would"]
     return [
         Figure("What keeps them apart", "All that apply, in their order.", rows, None),
-        *(_waterfall(f"{why}: {e['left']} – {e['right']}", e["waterfall"]) for why, e in weak),
+        *(
+            _waterfall(f"{why}: {_short(e['left'])} – {_short(e['right'])}", e["waterfall"])
+            for why, e in weak
+        ),
         Figure("Edges between the two golden ids", f"The strongest first. {more}", edges, None),
         *([] if would is None else [_would(would)]),
     ]
@@ -74,12 +93,18 @@ def _would(would: Mapping[str, Any]) -> Figure:
     says = f"{would['says'].capitalize()}. Every value is taken to be as rare as the average one."
     if would["keys"]:
         says += f" Blocking keys in common: {', '.join(would['keys'])}."
-    return _waterfall(f"Compared now: {would['left']} – {would['right']}", would["waterfall"], says)
+    return _waterfall(
+        f"Compared now: {_short(would['left'])} – {_short(would['right'])}", would["waterfall"], says
+    )
 
 
 def _persons(persons: list[dict[str, Any]]) -> Figure:
     left, right = persons
-    rows = [{"field": n, left["record"]: left[n], right["record"]: right[n]} for n in left if n != "record"]
+    names = [name for name in left if name != "record"]
+    rows = [
+        {"field": n.replace("_", " "), _short(left["record"]): left[n], _short(right["record"]): right[n]}
+        for n in names
+    ]
     return Figure("The two records", "Personal data: keep this page as you keep silver.", rows, None)
 
 
@@ -94,7 +119,9 @@ def _row(edge: Mapping[str, Any]) -> dict[str, Any]:
     return row | {name: round(row[name], places) for name, places in rounded.items() if row[name] is not None}
 
 
-def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        name: value if value is None or isinstance(value, bool) else str(value) for name, value in row.items()
-    }
+def _plain(value: Any) -> Any:
+    return value if value is None or isinstance(value, bool) else str(value)
+
+
+def _short(name: str) -> str:
+    return short(record_of_name(name)) if ":" in name else name

@@ -74,7 +74,7 @@ def test_every_reason_of_an_edge_is_named_and_every_way_is_told(published: Publi
             else:
                 assert reason in [row["reason"] for row in found["reasons"]]
                 assert reason in (text := text_of(found))
-                assert max(len(line.rstrip()) for line in text.splitlines()) <= 90
+                assert max(len(line.rstrip()) for line in text.splitlines()) <= 80
             shown += text_of(found) + why_page(found) + json.dumps(found, default=str)
             seen.add(reason)
             reached += 1
