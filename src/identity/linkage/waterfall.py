@@ -29,6 +29,9 @@ _PRIOR_LABEL: Final = "two records at random"
 _WEIGHT_LABEL: Final = "log2 odds of one person"
 _ROUNDING: Final = 1e-9
 _SPLINK_CHART: Final = "internals/files/chart_defs/match_weights_waterfall.json"
+_PART: Final = (
+    500_000  # pairs whose labels are together shorter than the longest column of texts there can be
+)
 _BAR: Final = 62  # pixels from bar to bar
 
 
@@ -46,7 +49,7 @@ class Bar(NamedTuple):
     bits: float
 
 
-def steps_of(pairs: Pairs, weights: npt.NDArray[np.float64], model: Model) -> pa.ListArray:
+def steps_of(pairs: Pairs, weights: npt.NDArray[np.float64], model: Model) -> pa.ChunkedArray:
     """The steps of every pair, in the order of the model's comparisons; what is missing in a record is no step.
 
     Args:
@@ -54,6 +57,13 @@ def steps_of(pairs: Pairs, weights: npt.NDArray[np.float64], model: Model) -> pa
         weights: `Model.weights` of them.
         model: What agreement is worth.
     """
+    parts = (slice(start, start + _PART) for start in range(0, len(pairs), _PART))
+    return pa.chunked_array(
+        [_steps(pairs.where(np.arange(len(pairs))[p]), weights[p], model) for p in parts], STEPS
+    )
+
+
+def _steps(pairs: Pairs, weights: npt.NDArray[np.float64], model: Model) -> pa.ListArray:
     bits = model.bits(pairs).astype(np.float64)
     household = np.zeros(len(pairs))
     if model.household is not None:

@@ -204,7 +204,7 @@ def _no_edges() -> pd.DataFrame:
 
 def _compared(
     linked: Linked, known: Known, nodes: _Nodes, matching: Matching
-) -> tuple[pd.DataFrame, pa.ListArray]:
+) -> tuple[pd.DataFrame, pa.ChunkedArray]:
     """Edges of records that say the same, then of compared pairs that are worth keeping; and what the latter rest on."""
     left, right = linked.candidates.left, linked.candidates.right
     together = linked.labels[left] == linked.labels[right]
@@ -278,7 +278,7 @@ def _clusters(spark: SparkSession, edges: pd.DataFrame, labels: Ints, nodes: _No
     return spark.createDataFrame(found, _CLUSTERS) if len(found) else spark.createDataFrame([], _CLUSTERS)
 
 
-def _frame(spark: SparkSession, edges: pd.DataFrame, said: pa.ListArray | None) -> DataFrame:
+def _frame(spark: SparkSession, edges: pd.DataFrame, said: pa.ChunkedArray | None) -> DataFrame:
     """Edges in the shape of id.edge.
 
     Args:
@@ -292,5 +292,5 @@ def _frame(spark: SparkSession, edges: pd.DataFrame, said: pa.ListArray | None) 
     kinds = {"rank": pa.int32(), "match_weight": pa.float64(), "probability": pa.float64()}
     columns = {name: pa.array(edges[name], kinds.get(name, pa.string()), from_pandas=True) for name in names}
     those = len(edges) - (0 if said is None else len(said))
-    evidence = [pa.nulls(those, STEPS), *([] if said is None else [said])]
+    evidence = [pa.nulls(those, STEPS), *([] if said is None else said.chunks)]
     return spark.createDataFrame(pa.table({**columns, "evidence": pa.chunked_array(evidence, STEPS)}), _SHAPE)

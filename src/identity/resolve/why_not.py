@@ -141,16 +141,17 @@ def _permission(facts: Facts) -> list[Reason]:
 
 
 def _decided(facts: Facts) -> list[Reason]:
-    in_force = {ends_of(edge) for edge in facts.edges if edge["kind"] == "human"}
+    """Decisions that stand, those the last run obeyed and that were taken back since, and what follows from others."""
+    stand = {ends_of(row): row["decided_on"] for row in facts.decisions if row["decision"] == CANNOT_LINK}
+    obeyed = {ends_of(edge) for edge in facts.edges if edge["kind"] == "human"}
     told = []
-    for row in sorted(facts.decisions, key=ends_of):
-        if row["decision"] == CANNOT_LINK:
-            left, right = ends_of(row)
-            when = f"on {row['decided_on']}"
-            rests = "" if (left, right) in in_force else "; the last run did not use it"
-            told.append(
-                Reason(CANNOT_LINK, f"a person decided {when}: {short(left)} is not {short(right)}{rests}")
-            )
+    for left, right in sorted(stand.keys() | obeyed):
+        when = f" on {stand[left, right]}" if (left, right) in stand else ""
+        since = "" if (left, right) in obeyed else "; the last run did not use it"
+        since = since if (left, right) in stand else "; it was taken back since the last run"
+        told.append(
+            Reason(CANNOT_LINK, f"a person decided{when}: {short(left)} is not {short(right)}{since}")
+        )
     if not told and (edge := _first(facts.edges, CANNOT_LINK)):
         left, right = ends_of(edge)
         told.append(

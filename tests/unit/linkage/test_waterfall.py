@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import vl_convert
 
+from identity.linkage import waterfall
 from identity.linkage.blocking import block, shared_keys
 from identity.linkage.engine import arrow_of, learn, link_records
 from identity.linkage.fields import standardise
@@ -92,6 +93,15 @@ def test_a_model_without_households(fields: pd.DataFrame, model: Model):
     assert not any(step["comparison"] == "household" for steps in rows for step in steps)
     sums = [log_odds(model.prior) + sum(step["bits"] for step in steps) for steps in rows]
     np.testing.assert_allclose(sums, linked.weights, atol=1e-9)
+
+
+def test_parts_make_the_same_whole(fields: pd.DataFrame, model: Model, monkeypatch: pytest.MonkeyPatch):
+    linked = link_records(fields, Known(len(fields)), model=model)
+    whole = steps_of(linked.candidates, linked.weights, model)
+    monkeypatch.setattr(waterfall, "_PART", 100)
+    parted = steps_of(linked.candidates, linked.weights, model)
+    assert parted.num_chunks > 5
+    assert parted.to_pylist() == whole.to_pylist()
 
 
 def test_no_pairs(fields: pd.DataFrame, model: Model):

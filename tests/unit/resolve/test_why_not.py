@@ -92,7 +92,11 @@ def test_a_decision_since_the_last_run_or_taken_back():
     ((reason, says), _) = told(decisions=[decision("crm:1", "crm:2")])
     assert (reason, says.endswith("; the last run did not use it")) == ("cannot_link", True)
     assert [reason for reason, _ in told(decisions=[decision("crm:1", "crm:2", None)])] == ["no_edge"]
-    # The decision went after the run that obeyed it.
+    obeyed = [edge("crm:1", "crm:2", "cannot_link", "cannot_link")]
+    assert told(edges=obeyed, decisions=[decision("crm:1", "crm:2", None)]) == [
+        ("cannot_link", "a person decided: crm:1 is not crm:2; it was taken back since the last run")
+    ]
+    # Where it was somebody else they were joined to then.
     edges = [edge("crm:1", "crm:2", "cannot_link", bits=9.0)]
     assert told(edges=edges) == [("cannot_link", "a decision on others forbids joining crm:1 and crm:2")]
 
