@@ -114,7 +114,7 @@ def _waterfall(title: str, bars: list[dict[str, Any]], says: str = _BITS) -> Fig
 
 
 def _row(edge: Mapping[str, Any]) -> dict[str, Any]:
-    rounded = {"match_weight": 2, "probability": 6}
+    rounded = {"match_weight": 2, "probability": 4}
     row = {name: edge[name] for name in _EDGE}
     return row | {name: round(row[name], places) for name, places in rounded.items() if row[name] is not None}
 
