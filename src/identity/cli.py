@@ -18,6 +18,7 @@ from identity import __version__
 from identity.cli_ids import history_command
 from identity.cli_link import link_command
 from identity.cli_review import review_app
+from identity.cli_why import why_command, why_not_command
 from identity.config import Config
 from identity.config_reading import load_config
 from identity.errors import ConfigError, IdentityError, PlatformError
@@ -188,6 +189,8 @@ def validate_config(conf: Conf) -> None:
 
 app.command("link")(link_command)
 app.command("history")(history_command)
+app.command("why")(why_command)
+app.command("why-not")(why_not_command)
 app.add_typer(review_app, name="review")
 
 

@@ -83,3 +83,9 @@ class DecisionError(IdentityError):
     """Decisions of persons have faults or contradict each other; none of them was taken."""
 
     exit_code = 13
+
+
+class UnknownRecordError(IdentityError):
+    """A record or golden id that was asked about stands for nobody today: never delivered, refused or gone."""
+
+    exit_code = 14

@@ -4,7 +4,6 @@ Reads and writes the warehouse without Spark.
 """
 
 import datetime as dt
-import os
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -17,22 +16,20 @@ import pyarrow.dataset as ds
 
 from identity.config import Config
 from identity.contracts import contract_of
-from identity.errors import ConfigError, DecisionError, PlatformError, SourceError
+from identity.errors import ConfigError, DecisionError, SourceError
 from identity.linkage.files import read_tables
 from identity.linkage.model import Thresholds
 from identity.linkage.model_file import read_model
+from identity.private import private_file
 from identity.resolve.decisions import PAIR, Pair
 from identity.resolve.questions import QUESTION, questions, rate
+from identity.resolve.records import PERSONAL
 from identity.resolve.review_file import COLUMNS, Known, Merged, by_pair, merged, read_decisions
 from identity.run import only_writer
 from identity.tables import columns_at, replace_at, rows_at
 
 _TABLE: Final = "id.review_pair"
 _EDGE: Final = [*PAIR, "kind", "rule", "rank", "match_weight", "probability", "fate", "reason"]
-_PERSONAL: Final = [
-    "given_name", "other_given_names", "family_name", "birth_date", "emails", "phones",
-    "street", "flat", "postal_code", "city",
-]  # fmt: skip
 _DECIMALS: Final = {"match_weight": 2, "probability": 4, "informativeness": 2}
 _ASKED_OF: Final = ("why", "kind", "rule", "match_weight", "probability")
 _IMPORTED: Final = "imported"
@@ -196,31 +193,23 @@ def _is_any_of(keys: Iterable[str]) -> ds.Expression:
 def _with_persons(warehouse: Path, asked: pd.DataFrame) -> pd.DataFrame:
     """What silver knows of both persons, field by field side by side."""
     is_asked = _is_any_of({*asked["source_key_l"], *asked["source_key_r"]})
-    names = ["source", "source_key", *_PERSONAL]
+    names = ["source", "source_key", *PERSONAL]
     persons = columns_at(warehouse, "silver.person_record", names, is_asked).to_pandas()  # fmt: skip
     for name in ("emails", "phones"):
         persons[name] = [None if values is None else "; ".join(values) for values in persons[name]]
     table = asked
     for side in ("l", "r"):
         table = table.merge(persons.add_suffix(f"_{side}"), on=[f"source_{side}", f"source_key_{side}"], how="left")  # fmt: skip
-    return table[[*QUESTION, *(f"{name}_{side}" for name in _PERSONAL for side in ("l", "r"))]]
+    return table[[*QUESTION, *(f"{name}_{side}" for name in PERSONAL for side in ("l", "r"))]]
 
 
 def _write_privately(table: pd.DataFrame, out: Path) -> None:
     """Write a file that nobody but its owner may read, or none."""
-    try:
-        number = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        try:
-            with os.fdopen(number, "wb") as file:
-                if out.suffix.lower() == ".parquet":
-                    table.to_parquet(file, index=False)
-                else:
-                    _harmless(table).to_csv(file, index=False)
-        except BaseException:
-            out.unlink()
-            raise
-    except OSError as error:
-        raise PlatformError(f"{out} cannot be written: {error.strerror or 'input or output error'}") from None
+    with private_file(out) as file:
+        if out.suffix.lower() == ".parquet":
+            table.to_parquet(file, index=False)
+        else:
+            _harmless(table).to_csv(file, index=False)
 
 
 def _harmless(table: pd.DataFrame) -> pd.DataFrame:

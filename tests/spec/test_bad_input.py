@@ -133,6 +133,8 @@ def test_a_model_that_is_none(tmp_path: Path) -> None:
         (["evaluate", "--warehouse", "nowhere", "--truth", "nowhere"], 2, "no warehouse"),
         (["history", "an-id", "--conf", "conf/local.yaml", "--warehouse", "nowhere"], 12, "ever published in"),
         (["history", "an-id", "--conf", "conf/local.yaml", "--as-of", "yesterday"], 2, "yyyy-mm-dd"),
+        (["why", "crm:1", "crm:2", "--conf", "conf/local.yaml", "--warehouse", "nowhere"], 2, "no warehouse"),
+        (["why-not", "crm:1", "crm:2", "--conf", "conf/local.yaml", "--html", "README.md"], 2, "choose another name"),
         (["run", "--conf", "conf/local.yaml", "--run-date", "2026-01-31", "--warehouse", "README.md/w"], 3, "cannot be written"),
     ],
 )  # fmt: skip

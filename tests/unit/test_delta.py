@@ -25,6 +25,11 @@ CONTRACT = TableContract(
         "amount": ColumnContract(type="decimal(18,2)", meaning="How much.", **COLUMN),
         "counts": ColumnContract(type="map<string,bigint>", meaning="How many of what.", **COLUMN),
         "names": ColumnContract(type="array<string>", meaning="Called.", **COLUMN),
+        "steps": ColumnContract(
+            type="array<struct<comparison:string,level:int,label:string,bits:double>>",
+            meaning="Why.",
+            **COLUMN,
+        ),
     },
 )
 AT = dt.datetime(2026, 1, 31, 12, 0, 0, 123456, tzinfo=dt.UTC)
@@ -33,6 +38,7 @@ AT = dt.datetime(2026, 1, 31, 12, 0, 0, 123456, tzinfo=dt.UTC)
 def thing(key: str) -> dict[str, Any]:
     return {
         "thing_id": key, "who": "Aino", "at": AT, "amount": Decimal("1.50"), "counts": {"a": 1}, "names": ["x", None],
+        "steps": [{"comparison": "given", "level": None, "label": "equal", "bits": 1.5}],
     }  # fmt: skip
 
 
@@ -80,7 +86,7 @@ def test_values_come_back_as_they_went(spark: SparkSession, delta: Delta, addres
         assert [(f.name, f.dataType) for f in frame.schema] == [
             (f.name, f.dataType) for f in CONTRACT.spark_schema
         ]
-        found = {row["thing_id"]: row.asDict() for row in frame.collect()}
+        found = {row["thing_id"]: row.asDict(recursive=True) for row in frame.collect()}
         assert {key: row | {"at": AT} for key, row in found.items()} == {k: thing(k) for k in "ab"}
         # Spark gives times in the zone of this process, without saying so; the instants must agree.
         same = frame.selectExpr("count(distinct unix_micros(at)) = 1", "min(unix_micros(at))").collect()[0]

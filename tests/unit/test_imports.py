@@ -22,12 +22,16 @@ TOP = (
     "cli_ids",
     "cli_link",
     "cli_review",
+    "cli_why",
     "link",
     "link_report",
     "page",
     "review",
     "summary",
     "run",
+    "why",
+    "why_page",
+    "why_tables",
     "jobs",
 )
 SHELL = {"identity.tables", "identity.session", "identity.quality"}

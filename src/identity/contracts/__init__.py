@@ -40,6 +40,16 @@ _TYPES: Final[dict[str, DataType]] = {
     "date": DateType(),
     "timestamp": TimestampType(),
     "array<string>": ArrayType(StringType()),
+    "array<struct<comparison:string,level:int,label:string,bits:double>>": ArrayType(
+        StructType(
+            [
+                StructField("comparison", StringType()),
+                StructField("level", IntegerType()),
+                StructField("label", StringType()),
+                StructField("bits", DoubleType()),
+            ]
+        )
+    ),
 }
 
 

@@ -53,6 +53,27 @@ _HALVED: Final = {"national_id": 6, "phone": 8}  # field, and the characters it 
 
 def key_expressions(fields: Collection[str]) -> list[str]:
     """SQL of every key these fields allow: one number, null where a part is missing."""
+    return list(_named_keys(fields).values())
+
+
+def shared_keys(
+    connection: duckdb.DuckDBPyConnection, fields: Collection[str], one: int, other: int
+) -> list[str]:
+    """Names of the keys on which two records of the table `fields` agree.
+
+    Where there is one, the two are compared, unless in the whole table its block or all its pairs are too many.
+    """
+    keys = _named_keys(fields)
+    if not keys:
+        return []
+    rows = connection.execute(
+        f"select {', '.join(keys.values())} from fields where unique_id in (?, ?)", [one, other]
+    ).fetchall()
+    return [name for name, a, b in zip(keys, rows[0], rows[-1], strict=True) if a == b and a is not None]
+
+
+def _named_keys(fields: Collection[str]) -> dict[str, str]:
+    """SQL of every key these fields allow, by a name that tells its parts."""
     parts = {
         name: sql
         for name, sql in _PARTS.items()
@@ -66,11 +87,19 @@ def key_expressions(fields: Collection[str]) -> list[str]:
     first = next((name for name in sorted(fields) if "category" in name), None)
     if first is not None:
         parts["category"] = first
-    keys = [_hashed([parts[part] for part in key]) for key in _KEYS if set(key) <= set(parts)]
+    keys = {
+        " and ".join(key): _hashed([parts[part] for part in key]) for key in _KEYS if set(key) <= set(parts)
+    }
     for field, least in _HALVED.items():
         if field in fields:
-            halves = (f"{field}[:length({field}) // 2 + 1]", f"{field}[-(length({field}) // 2 + 1):]")
-            keys += [f"case when length({field}) >= {least} then {_hashed([half])} end" for half in halves]
+            halves = {
+                "first": f"{field}[:length({field}) // 2 + 1]",
+                "last": f"{field}[-(length({field}) // 2 + 1):]",
+            }
+            keys |= {
+                f"{which} half of {field}": f"case when length({field}) >= {least} then {_hashed([half])} end"
+                for which, half in halves.items()
+            }
     return keys
 
 

@@ -11,14 +11,17 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from identity.config import Namespace
+from identity.contracts import contract_of
 from identity.linkage.engine import Linked, link_records
 from identity.linkage.known import CANNOT_LINK, OVER_LIMIT, Held, Known, breaks_limit, join_first
 from identity.linkage.model import Model, log_odds
 from identity.linkage.pairs import Ints
+from identity.linkage.waterfall import STEPS, steps_of
 from identity.linkage.work import Spread, here
 from identity.resolve.identifiers import EDGE
 from identity.resolve.records import KEY, comparable, fields_of
@@ -31,7 +34,8 @@ DECISION: Final = (
 DECIDED_RANK: Final = 0
 COPY_RANK: Final = 99
 LINKED_RANK: Final = 100  # after every identifier namespace
-_SHAPE = f"{EDGE}, fate string"
+_EVIDENCE: Final = contract_of("id.edge").columns["evidence"].type
+_SHAPE = f"{EDGE}, fate string, evidence {_EVIDENCE}"
 _CLUSTERS = "source string, source_key string, cluster string, confidence double"
 # Cluster confidence of what no model weighed.
 _CERTAIN: Final = 1.0
@@ -94,18 +98,20 @@ def resolve_edges(
     first, known = _known(evidence, shared, decided, nodes, namespaces)
     if rows is None or model is None:
         joined = join_first(known)
-        found, labels, reasons, cut = _no_edges(), joined.labels, joined.reasons, 0
+        found, said, labels, reasons, cut = _no_edges(), None, joined.labels, joined.reasons, 0
     else:
         fields = fields_of(rows, nodes.numbers(rows["source"], rows["source_key"]))
         linked = link_records(fields, known, model=model, spread=spread)
-        found = _compared(linked, known, nodes)
+        found, said = _compared(linked, known, nodes)
         labels, reasons, cut = linked.labels, linked.reasons, linked.cut
     banned = _human(decided[decided["decision"] == CANNOT_LINK], reason=CANNOT_LINK)
     edges = pd.concat([first.assign(reason=reasons), banned, found], ignore_index=True)
     edges["fate"] = np.where(edges["reason"].isna(), "used", "rejected")
-    rejected = evidence.shared.where("reason is not null").withColumn("fate", F.lit("rejected"))
+    rejected = evidence.shared.where("reason is not null").select(
+        "*", F.lit("rejected").alias("fate"), F.lit(None).cast(_EVIDENCE).alias("evidence")
+    )
     clusters = _clusters(spark, edges, labels, nodes)
-    return Resolved(_frame(spark, edges).unionByName(rejected), clusters, cut)
+    return Resolved(_frame(spark, edges, said).unionByName(rejected), clusters, cut)
 
 
 class _Nodes(NamedTuple):
@@ -192,12 +198,13 @@ def _no_edges() -> pd.DataFrame:
     return pd.DataFrame({name: pd.Series(dtype=object) for name in names})
 
 
-def _compared(linked: Linked, known: Known, nodes: _Nodes) -> pd.DataFrame:
-    """Edges of compared pairs that are worth keeping, and of records that say the same."""
+def _compared(linked: Linked, known: Known, nodes: _Nodes) -> tuple[pd.DataFrame, pa.ChunkedArray]:
+    """Edges of records that say the same, then of compared pairs that are worth keeping; and what the latter rest on."""
     left, right = linked.candidates.left, linked.candidates.right
     together = linked.labels[left] == linked.labels[right]
     worth = together | (linked.weights >= log_odds(linked.model.thresholds.candidate))
     left, right, weights = left[worth], right[worth], linked.weights[worth]
+    said = steps_of(linked.candidates.where(worth), weights, linked.model)
     compared = _edges(
         nodes, left, right, kind="probabilistic", rule=linked.model.version, rank=LINKED_RANK
     ).assign(
@@ -209,7 +216,7 @@ def _compared(linked: Linked, known: Known, nodes: _Nodes) -> pd.DataFrame:
         nodes, linked.copies["l"].to_numpy(), linked.copies["r"].to_numpy(), kind="deterministic", rule="same_record",
         rank=COPY_RANK,
     ).assign(match_weight=None, probability=None, reason=None)  # fmt: skip
-    return pd.concat([copies, compared], ignore_index=True) if len(copies) else compared
+    return (pd.concat([copies, compared], ignore_index=True) if len(copies) else compared), said
 
 
 def _edges(nodes: _Nodes, left: Ints, right: Ints, *, kind: str, rule: str, rank: int) -> pd.DataFrame:
@@ -265,8 +272,19 @@ def _clusters(spark: SparkSession, edges: pd.DataFrame, labels: Ints, nodes: _No
     return spark.createDataFrame(found, _CLUSTERS) if len(found) else spark.createDataFrame([], _CLUSTERS)
 
 
-def _frame(spark: SparkSession, edges: pd.DataFrame) -> DataFrame:
+def _frame(spark: SparkSession, edges: pd.DataFrame, said: pa.ChunkedArray | None) -> DataFrame:
+    """Edges in the shape of id.edge.
+
+    Args:
+        spark: The session.
+        edges: All columns but `evidence`.
+        said: The evidence of the last of them; the others have none.
+    """
     if not len(edges):
         return spark.createDataFrame([], _SHAPE)
-    ordered = edges[[field.split()[0] for field in _SHAPE.split(", ")]].astype(object)
-    return spark.createDataFrame(ordered.where(ordered.notna(), None), _SHAPE)
+    names = [field.split()[0] for field in EDGE.split(", ")] + ["fate"]
+    kinds = {"rank": pa.int32(), "match_weight": pa.float64(), "probability": pa.float64()}
+    columns = {name: pa.array(edges[name], kinds.get(name, pa.string()), from_pandas=True) for name in names}
+    those = len(edges) - (0 if said is None else len(said))
+    evidence = [pa.nulls(those, STEPS), *([] if said is None else said.chunks)]
+    return spark.createDataFrame(pa.table({**columns, "evidence": pa.chunked_array(evidence, STEPS)}), _SHAPE)

@@ -1,6 +1,7 @@
 """What of silver.person_record is compared: the records worth it, and their columns in the linkage engine's terms."""
 
-from typing import Final
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, Final
 
 import pandas as pd
 from pyspark.sql import DataFrame
@@ -24,6 +25,12 @@ FIELDS: Final = frozenset({
     "city", "address",
 })  # fmt: skip
 
+# What silver.person_record says of a person, for the eyes of who may see it.
+PERSONAL: Final = (
+    "given_name", "other_given_names", "family_name", "birth_date", "emails", "phones", "street", "flat", "postal_code",
+    "city",
+)  # fmt: skip
+
 
 def comparable_records(persons: DataFrame, permission: DataFrame, *, sources: tuple[str, ...]) -> DataFrame:
     """silver.person_record rows worth comparing: they may be joined, have names, and are no tests."""
@@ -34,6 +41,17 @@ def comparable_records(persons: DataFrame, permission: DataFrame, *, sources: tu
         & F.expr("given_name is not null or family_name is not null")
     )
     return named.join(may, on=[*KEY], how="left_semi")
+
+
+def why_not_comparable(record: Mapping[str, Any], sources: Collection[str]) -> str | None:
+    """Why a row of silver.person_record is not worth comparing: what `comparable_records` leaves out; None if it is."""
+    if record["source"] not in sources:
+        return "source"
+    if record["subject_kind"] == "test":
+        return "test"
+    if record["given_name"] is None and record["family_name"] is None:
+        return "no_name"
+    return None
 
 
 def comparable(records: DataFrame) -> pd.DataFrame:
@@ -52,6 +70,25 @@ def comparable(records: DataFrame) -> pd.DataFrame:
         "city",
     ).toPandas()
     return rows.sort_values([*KEY], ignore_index=True)
+
+
+def comparable_rows(records: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """What `comparable` gives, of rows that are here already, in their order."""
+    plain = ("given_name", "other_given_names", "family_name", "street", "postal_code", "city")
+    rows = []
+    for record in records:
+        emails, phones = ((*(record[name] or ()), None, None) for name in ("emails", "phones"))
+        born = record["birth_date"]
+        rows.append(
+            {name: record[name] for name in (*KEY, *plain)}
+            | {
+                "birth_date": born and str(born),
+                "email": emails[0],
+                "other_email": emails[1],
+                "phone": phones[0],
+            }
+        )
+    return pd.DataFrame(rows, columns=[*dict.fromkeys([*KEY, *TYPES])], dtype=object)
 
 
 def fields_of(rows: pd.DataFrame, numbers: Ints | None = None) -> pd.DataFrame:

@@ -11,7 +11,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from identity.config import Namespace
 from identity.config_reading import load_config
-from identity.linkage.model import Thresholds
+from identity.linkage.model import Thresholds, log_odds
 from identity.linkage.model_file import read_model
 from identity.resolve.edges import DECISION, Evidence, resolve_edges
 from identity.resolve.identifiers import EDGE
@@ -204,6 +204,27 @@ def test_executors_find_what_the_driver_finds(spark: SparkSession):
     assert found == resolved(spark, compared=many + CROWD, thresholds=unsure)
     assert seen[0] > 30
     assert len(set(found[1].values())) < len(found[1])
+
+
+def test_compared_pairs_keep_what_adds_up_to_their_weight(spark: SparkSession):
+    nothing = spark.createDataFrame([], "source string, source_key string, golden_id string")
+    evidence = Evidence(
+        shared(spark, ROWS), persons(spark, COMPARED + CROWD), spark.createDataFrame([], DECISION),
+        spark.createDataFrame([], "namespace string, source string, source_key string, value_hmac string"), nothing,
+    )  # fmt: skip
+    model = read_model(MATCHING.model, FIELDS)
+    edges = resolve_edges(evidence, namespaces=NAMESPACES, model=model).edges.collect()
+    compared = [edge for edge in edges if edge.kind == "probabilistic"]
+    assert compared
+    for edge in compared:
+        assert {"given", "family"} <= {step.comparison for step in edge.evidence}
+        bits = sum(step.bits for step in edge.evidence)
+        assert log_odds(model.prior) + bits == pytest.approx(edge.match_weight, abs=1e-9)
+        # Nothing of a record is in it but how it compares.
+        assert not {"maija", "kuusiniemi", "tammitie"} & {
+            word for s in edge.evidence for word in s.label.split()
+        }
+    assert {edge.evidence for edge in edges if edge.kind != "probabilistic"} == {None}
 
 
 @pytest.mark.parametrize("sources", [("crm",), ("loyalty", "crm")])
