@@ -1,14 +1,21 @@
 """The verb `link` of the command line."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from identity.errors import ConfigError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+# Records to compare within components up to which one process is as quick as several, and has the memory.
+MOST_HERE: Final = 500_000
 
 
 def link_command(
@@ -30,7 +37,10 @@ def link_command(
         bool, typer.Option("--json", help="Print the figures as one JSON object on standard output.")
     ] = False,
 ) -> None:
-    """Link the records of any table of persons: who is one person gets one golden id. Needs no Spark and no labels."""
+    """Link the records of any table of persons: who is one person gets one golden id. Needs no labels.
+
+    Starts Spark only where there is very much to compare.
+    """
     from identity.link import LinkRequest, link
     from identity.link_report import link_page
     from identity.linkage.files import require_writable
@@ -39,7 +49,7 @@ def link_command(
     request = LinkRequest(files, id_column, source, _mapped(given or []), model, truth)
     require_writable(out)
     with progress.status("start …") as status:
-        result = link(request, tell=lambda step: status.update(f"{step} …"))
+        result = link(request, spread=_spread, tell=lambda step: status.update(f"{step} …"))
         status.update("write …")
         result.write(out, page=link_page(result, title=", ".join(file.name for file in files)))
     if as_json:
@@ -51,6 +61,20 @@ def link_command(
         highlight=False,
         soft_wrap=True,
     )
+
+
+def _spread(work: "pa.Table", solve: "Callable[[pa.Table], pa.Table]") -> "pa.Table":
+    """Solve what is few here, and what is many on Spark, over all cores and a part at a time."""
+    if work.num_rows <= MOST_HERE:
+        return solve(work)
+    from identity.resolve.spread import over_executors
+    from identity.session import build_session, stop_session
+
+    spark = build_session(app_name="identity-link")
+    try:
+        return over_executors(spark, few=0)(work, solve)
+    finally:
+        stop_session(spark)
 
 
 def _mapped(given: list[str]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""`identity link`: any table of persons in, golden ids out. No Spark, no configuration, no labels."""
+"""`identity link`: any table of persons in, golden ids out. No configuration, no labels, and no Spark unless asked."""
 
 import hashlib
 import json
@@ -21,6 +21,7 @@ from identity.linkage.model import log_odds
 from identity.linkage.model_file import model_text, read_model
 from identity.linkage.scores import score_clusters, score_edges
 from identity.linkage.types import Guess, check_types, guess_types
+from identity.linkage.work import Spread, here
 
 # Columns that name a record, where nobody says which.
 _ID_COLUMNS: Final = ("record_id", "id", "unique_id", "rec_id", "row_id")
@@ -82,11 +83,14 @@ class LinkResult:
         write_all(out, tables, {"model.json": self.model, "report.html": page})
 
 
-def link(request: LinkRequest, *, tell: Callable[[str], None] = lambda _: None) -> LinkResult:
+def link(
+    request: LinkRequest, *, spread: Spread = here, tell: Callable[[str], None] = lambda _: None
+) -> LinkResult:
     """Link the records of a table.
 
     Args:
         request: What to link.
+        spread: Who solves the components.
         tell: Called with what is being done.
 
     Raises:
@@ -112,7 +116,7 @@ def link(request: LinkRequest, *, tell: Callable[[str], None] = lambda _: None) 
     tell("standardise")
     fields = standardise(records, kinds)
     model = None if request.model is None else read_model(request.model, fields.columns)
-    linked = link_records(fields, Known(len(fields)), model=model, tell=tell)
+    linked = link_records(fields, Known(len(fields)), model=model, spread=spread, tell=tell)
     golden = _golden_ids(ids, sources, linked, with_source="source" in kinds.values())
     summary: dict[str, Any] = {
         "records": len(records),

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from pyspark.sql import SparkSession
 
 from identity.cli import main
 from identity.errors import ConfigError, IdentityError, ModelError, SourceError
@@ -210,6 +211,22 @@ def test_a_truth_that_misses_records(file: Path, tmp_path: Path):
     pd.DataFrame({"record_id": ["r0000"], "entity_id": ["e"]}).to_parquet(tmp_path / "truth.parquet")
     with pytest.raises(SourceError, match=r"of [0-9]+ records are not in it"):
         link(LinkRequest([file], truth=tmp_path / "truth.parquet"))
+
+
+def test_much_is_compared_on_spark_with_the_same_result(
+    file: Path, tmp_path: Path, spark: SparkSession, monkeypatch: pytest.MonkeyPatch
+):
+    started: list[str] = []
+    monkeypatch.setattr("identity.cli_link.MOST_HERE", 0)
+    monkeypatch.setattr(
+        "identity.session.build_session", lambda *, app_name: [spark, started.append(app_name)][0]
+    )
+    monkeypatch.setattr("identity.session.stop_session", lambda _: started.append("stopped"))
+    assert run(file, "--out", tmp_path / "out") == 0
+    assert started == ["identity-link", "stopped"]
+    here = link(LinkRequest([file]))
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "out/golden_ids.parquet"), here.golden_ids)
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "out/edges.parquet"), here.edges)
 
 
 def test_models_that_do_not_fit(file: Path, tmp_path: Path):
