@@ -12,7 +12,7 @@ from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from identity.config_reading import load_config
@@ -76,9 +76,17 @@ def lives() -> st.SearchStrategy[Life]:
             st.integers(-6, 3).map(float),
             st.integers(0, 4).map(float),
         )  # fmt: skip
-        return st.builds(Life, st.lists(pair, max_size=3), st.lists(day, min_size=3, max_size=3))
+        return st.builds(Life, st.lists(pair, max_size=5), st.lists(day, min_size=3, max_size=3))
 
     return st.integers(4, MOST_RECORDS).flatmap(of_size)
+
+
+# Three who say the same, of whom the second and the third are never one; and a stranger.
+ALIKE: Record = ("anna", "virta", "1950-01-01", "av@x.example")
+OTHER: Record = ("eero", "salo", "1988-07-17", "salot@x.example")
+ONE_DAY = Day([ALIKE, ALIKE, ALIKE, *[OTHER] * 4], [], [[], []], 1.5, -6.0, 0.0)
+BANNED = Life([(1, 2)], [ONE_DAY])
+OVER = Life([], [ONE_DAY._replace(held=[[(1, "a"), (2, "b")], []])])
 
 
 def retrained(certainty: float) -> Model:
@@ -180,9 +188,11 @@ def ends(
     max_examples=25,
     deadline=None,
     derandomize=True,
-    phases=[Phase.generate],  # to shrink takes minutes
+    phases=[Phase.explicit, Phase.generate],  # to shrink takes minutes
     suppress_health_check=[HealthCheck.too_slow],
 )
+@example(BANNED)
+@example(OVER)
 @given(lives())
 def test_any_days(life: Life):
     before = np.full(len(life.days[0].said), -1)

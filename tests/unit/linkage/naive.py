@@ -41,9 +41,15 @@ class Naive:
         self._row = {frozenset(pair): row for row, pair in enumerate(both)}
         self._bits = self.model.bits(self.pairs)
         self._household = self.model.household_bits(self.pairs)
+        self._scores: dict[tuple[Part, Part], float] = {}
 
     def score(self, a: Part, b: Part) -> float:
         """Posterior log2 odds that two sets of groups are one person; minus infinity where they must not be."""
+        if (a, b) not in self._scores:
+            self._scores[a, b] = self._score(a, b)
+        return self._scores[a, b]
+
+    def _score(self, a: Part, b: Part) -> float:
         groups, rules = self.groups, self.rules
         sides = [(groups[x], groups[y]) for x in a for y in b]
         if any(y.name in x.never or x.name in y.never for x, y in sides):
