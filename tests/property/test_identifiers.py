@@ -4,15 +4,21 @@ import datetime as dt
 import random
 from collections import defaultdict
 from itertools import combinations
+from pathlib import Path
 from typing import NamedTuple
 
+import pandas as pd
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from identity.config import Namespace
+from identity.config_reading import load_config
+from identity.resolve.edges import DECISION, Evidence, resolve_edges
 from identity.resolve.identifiers import shared_identifier_edges
+from tests.property.test_clustering import parts, union_find
 
+MATCHING = load_config(Path(__file__).parents[2] / "conf" / "local.yaml", need_model=False).matching
 VILLAGES, MOST_RECORDS = 400, 7
 NAMESPACES = {
     "member": Namespace(level="identified", rank=2, links="always", max_persons=4, max_given_names=2),
@@ -162,3 +168,27 @@ def test_edges_are_those_of_the_rules(frames: tuple[DataFrame, DataFrame]) -> No
 def test_the_order_of_rows_and_partitions_changes_nothing(frames: tuple[DataFrame, DataFrame]) -> None:
     scattered = [df.orderBy(F.xxhash64(*df.columns)).repartition(3) for df in frames]
     assert found(*scattered) == found(*frames)
+
+
+def test_without_limits_clusters_are_what_union_find_makes_of_the_used_edges(
+    spark: SparkSession, frames: tuple[DataFrame, DataFrame]
+) -> None:
+    identifiers, records = frames
+    evidence = Evidence(
+        shared=shared_identifier_edges(identifiers, records, namespaces=NAMESPACES),
+        records=None,
+        decisions=spark.createDataFrame([], DECISION),
+        identifiers=identifiers,
+        before=spark.createDataFrame([], "source string, source_key string, golden_id string"),
+    )
+    resolved = resolve_edges(evidence, namespaces=NAMESPACES, matching=MATCHING, model=None)
+    clusters = {(r["source"], r["source_key"]): r["cluster"] for r in resolved.clusters.toArrow().to_pylist()}
+    # Records that no edge names are one alone, and not among the clusters.
+    number = {record: place for place, record in enumerate(sorted(clusters))}
+    used = [
+        (number[edge[:2]], number[edge[2:4]])
+        for village in villages()
+        for edge, why in edges_of(village).items()
+        if why is None
+    ]
+    assert parts(pd.factorize(pd.Series([clusters[r] for r in number]))[0]) == union_find(len(number), used)
