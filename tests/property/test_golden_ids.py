@@ -79,9 +79,9 @@ def told() -> Told:
     clusters: list[Of] = [{} for _ in DATES]
     barred: list[set[str]] = [set() for _ in DATES]
     for number, life in enumerate(lives()):
-        device = chance.randrange(len(life[0]))
+        devices = chance.sample(range(len(life[0])), k=len(life[0]) // 2)
         for place in range(len(life[0])):
-            name, is_device = f"{number}.{place}", place == device
+            name, is_device = f"{number}.{place}", place in devices
             level: Level = "cookie" if is_device else chance.choice(["verified", "identified", "identified"])
             seen = SEEN + dt.timedelta(days=chance.randrange(9))
             records[name] = Record(name, "cookie" if is_device else "crm", level, seen)
@@ -118,15 +118,19 @@ def heirs(before: Of, clusters: Of, born: dict[str, dt.date], records: dict[str,
     def strength(part: list[Record]) -> int:
         return max(STRENGTHS[record.level] for record in part)
 
+    def of_devices(part: list[Record]) -> bool:
+        return strength(part) < STRENGTHS["identified"]
+
     def oldest(part: list[Record]) -> tuple[dt.datetime, str, str]:
         return min((record.seen, record.source, record.name) for record in part)
 
     claims: dict[str, list[tuple[bool, dt.date, str]]] = defaultdict(list)
     for old, by_cluster in parts.items():
         goes_to, part = min(
-            by_cluster.items(), key=lambda item: (-len(item[1]), -strength(item[1]), oldest(item[1]))
+            by_cluster.items(),
+            key=lambda item: (of_devices(item[1]), -len(item[1]), -strength(item[1]), oldest(item[1])),
         )
-        claims[goes_to].append((strength(part) < STRENGTHS["identified"], born[old], old))
+        claims[goes_to].append((of_devices(part), born[old], old))
     return {cluster: min(those)[2] for cluster, those in claims.items()}
 
 

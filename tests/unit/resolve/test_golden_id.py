@@ -69,9 +69,13 @@ AGES = [
     "d2",
     "e1",
     "e2",
+    "h1",
+    "h2",
+    "h3",
+    "i1",
 ]
 SEEN = {name: dt.datetime(2020, 1, 1) + dt.timedelta(days=place) for place, name in enumerate(AGES)}  # noqa: DTZ001
-LEVELS = {"t2": "verified", "d1": "cookie", "e1": "cookie"}  # all others are identified
+LEVELS = {"t2": "verified", **dict.fromkeys(["d1", "e1", "h2", "h3"], "cookie")}  # all others are identified
 
 MEMBER = "golden_id string, source string, source_key string, level string, link_permission string, confidence double"
 
@@ -120,6 +124,7 @@ def clusters_of(date: dt.date, first_ids: Of) -> list[str]:
         "one record moves over": (["x1 x2 x3", "y1 y2"], ["x1 x2", "x3 y1 y2"], ["x1 x2", "x3 y1 y2"]),
         "merged twice": (["w1", "w2", "w3"], [least, f"{middle} {most}"], ["w1 w2 w3"]),
         "a visitor of old logs in": (["d1"], ["d1", "d2"], ["d1 d2"]),
+        "devices change hands": (["h1 h2 h3", "i1"], ["h1", "i1 h2 h3"], ["h1", "i1 h2 h3"]),
         "a visitor registers": (["e1"], ["e1 e2"], ["e1 e2"]),
     }
     return [cluster for told in story.values() for cluster in told[DATES.index(date)]]
@@ -212,6 +217,13 @@ def test_a_visitor_who_logs_in_goes_over_to_the_persons_id_though_the_device_is_
     assert id_of(story, D2, "d1") == device
     assert id_of(story, D3, "d1", "d2") == person
     assert events(story, D3, device) == Counter([("merged", person, "edge"), ("left", "d1", "edge")])
+
+
+def test_devices_that_change_hands_take_no_id_along_though_they_are_more(story: Story):
+    seller, buyer = id_of(story, D1, "h1"), id_of(story, D1, "i1")
+    assert id_of(story, D2, "h1") == seller
+    assert id_of(story, D2, "i1", "h2", "h3") == buyer
+    assert events(story, D2, seller) == Counter([("left", "h2", "edge_lost"), ("left", "h3", "edge_lost")])
 
 
 def test_a_visitor_whom_nobody_knew_brings_the_id_along(story: Story):
