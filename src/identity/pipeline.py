@@ -179,7 +179,7 @@ def train_model(
         on=on,
     )
     records = comparable_records(persons, permission, sources=matching.sources)
-    rows = comparable(records)
+    rows = comparable(records, config.namespaces)
     if len(rows) < _FEWEST_TO_LEARN_FROM:
         raise ModelError(
             f"silver holds {len(rows)} records to learn from; {_FEWEST_TO_LEARN_FROM} are the least"

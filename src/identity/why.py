@@ -141,7 +141,7 @@ def _would(config: Config, facts: Facts, model: Model) -> dict[str, Any] | None:
     if not all(groups):
         return None
     records = [record for group in groups for record in group]
-    fields = fields_of(comparable_rows(facts.persons[record] for record in records))
+    fields = fields_of(comparable_rows((facts.persons[record] for record in records), config.namespaces))
     met = best_meeting(fields, len(groups[0]), model)
     return {
         "left": named(records[met.left]), "right": named(records[met.right]), "keys": met.keys, "match_weight": met.weight,

@@ -1,7 +1,4 @@
-"""Every case of persons_and_households.yaml through the line's own functions, from raw values to households.
-
-Only the clustering is a naive one: edges one by one, strongest first, never two loyalty members in one.
-"""
+"""Every case of persons_and_households.yaml through the line's own functions, from raw values to households."""
 
 import datetime as dt
 import hashlib
@@ -17,6 +14,7 @@ from pyspark.sql import functions as F
 
 from identity.config_reading import load_config
 from identity.contracts import contract_of
+from identity.resolve.edges import DECISION, Evidence, resolve_edges
 from identity.resolve.households import households
 from identity.resolve.identifiers import blocked_values, shared_identifier_edges
 from identity.sources import tills
@@ -134,17 +132,6 @@ def shown_at_the_till(spark: SparkSession) -> DataFrame:
     ]
 
 
-def clustered(edges: list[Row]) -> dict[str, str]:
-    """Records that are one, by the smallest of their keys."""
-    one = {key: {key} for key, *_ in everybody()}
-    for edge in sorted(edges, key=lambda row: (row["rank"], row["source_key_l"], row["source_key_r"])):
-        both = one[edge["source_key_l"]] | one[edge["source_key_r"]]
-        if edge["reason"] is None and sum(key.startswith("M") for key in both) <= 1:
-            for key in both:
-                one[key] = both
-    return {key: min(both) for key, both in one.items()}
-
-
 def cards_of(spark: SparkSession) -> DataFrame:
     rows = []
     for place, case in enumerate(CASES):
@@ -175,13 +162,22 @@ def found(spark: SparkSession) -> list[Found]:
     ).localCheckpoint()
     people = records.person_records(persons_of(spark), identifiers, on=DAY).localCheckpoint()
     may = identifiers.where(~F.col("source_key").isin(*barred))
-    edges = shared_identifier_edges(may, people, namespaces=CONFIG.namespaces).collect()
+    evidence = Evidence(
+        shared=shared_identifier_edges(may, people, namespaces=CONFIG.namespaces),
+        records=None,
+        decisions=spark.createDataFrame([], DECISION),
+        identifiers=may,
+        before=spark.createDataFrame([], contract_of("id.golden_member").spark_schema),
+    )
+    resolved = resolve_edges(evidence, namespaces=CONFIG.namespaces, model=None)
+    edges = resolved.edges.collect()
     before = spark.createDataFrame([], contract_of("id.blocked_value").spark_schema)
     blocked = blocked_values(may, people, before, namespaces=CONFIG.namespaces, on=DAY).join(
         identifiers.where("length(value) != 64").select("namespace", "value_hmac", "value", "source_key"),
         on=["namespace", "value_hmac"],
     )
-    person_of = clustered(edges)
+    joined = {row["source_key"]: row["cluster"] for row in resolved.clusters.collect()}
+    person_of = {key: joined.get(key, key) for key, *_ in everybody()}
     members = spark.createDataFrame(
         [
             (person_of[key], SOURCES[own[0]], key, "identified", "barred" if key in barred else "permitted")

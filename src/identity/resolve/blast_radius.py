@@ -75,14 +75,9 @@ def _records(today: Inheritance, open_members: DataFrame) -> DataFrame:
     withdrew = F.col("now_id").isNull() | (F.col("link_permission") != F.col("now_permission"))
     of_one_id = Window.partitionBy("golden_id")
     records = records.withColumn("is_disturbed", F.max(withdrew & ~_is_device()).over(of_one_id))
-    # A visitor who logs in may bring the older id: the person's records go over to it.
-    visitors = open_members.groupBy(F.col("golden_id").alias("now_id")).agg(
-        F.bool_and(_is_device()).alias("is_visitor")
-    )
-    records = records.join(visitors, on="now_id", how="left")
     why = (
         F.when(F.col("now_id").isNull() | (F.col("now_id") == F.col("golden_id")), None)
-        .when(_is_device() | F.coalesce("is_visitor", F.lit(False)), "device")
+        .when(_is_device(), "device")
         .when(withdrew, "consent")
         .when(F.col("is_disturbed"), "departure")
         .otherwise("matching")

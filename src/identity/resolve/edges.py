@@ -90,7 +90,7 @@ def resolve_edges(
         spread: Who solves the components.
     """
     spark = evidence.shared.sparkSession
-    rows = None if evidence.records is None else comparable(evidence.records)
+    rows = None if evidence.records is None else comparable(evidence.records, namespaces)
     # What is rejected already, a hub's million edges among it, need not come here.
     shared = evidence.shared.where("reason is null").toPandas()
     decided = evidence.decisions.toPandas()

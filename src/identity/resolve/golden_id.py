@@ -37,9 +37,10 @@ def inherit(
 ) -> Inheritance:
     """Give every cluster its golden id.
 
-    An id goes to the cluster that holds most of its records (ties: the highest level, then the oldest record); a
-    cluster that holds several ids keeps the oldest. A cluster without an id gets one, minted from its oldest
-    record and the run date.
+    An id goes to the cluster that holds most of its records (ties: the highest level, then the oldest record), but
+    never with devices alone while a person's record of it stands elsewhere. A cluster that holds several ids keeps the
+    oldest of those that persons' records bring, and only where devices alone bring ids the oldest of theirs. A cluster
+    without an id gets one, minted from its oldest record and the run date.
 
     Args:
         clusters: `source`, `source_key`, `cluster`, `level`, `link_permission`, `confidence`, `first_seen_at`.
@@ -57,10 +58,16 @@ def inherit(
         .agg(
             F.count("*").alias("overlap"), F.max(strength()).alias("strength"), F.min(oldest).alias("oldest")
         )
+        .withColumn("is_persons", F.col("strength") >= STRENGTHS["identified"])
         .join(born.withColumnRenamed("golden_id", "old_golden_id"), on="old_golden_id", how="left")
     )
-    largest = Window.partitionBy("old_golden_id").orderBy(F.desc("overlap"), F.desc("strength"), "oldest")
-    first_born = Window.partitionBy("cluster").orderBy(F.asc_nulls_last("born_on"), "old_golden_id")
+    largest = Window.partitionBy("old_golden_id").orderBy(
+        F.desc("is_persons"), F.desc("overlap"), F.desc("strength"), "oldest"
+    )
+    # A visitor who logs in goes over to the person's id, however long the device has been known.
+    first_born = Window.partitionBy("cluster").orderBy(
+        F.desc("is_persons"), F.asc_nulls_last("born_on"), "old_golden_id"
+    )
     claims = (
         parts.withColumn("place", F.row_number().over(largest))
         .where("place = 1")

@@ -22,6 +22,8 @@ EDGE = (
 _VALUE = ["namespace", "value_hmac"]
 # No parent is younger than that; slips of the pen in a year (a digit off, a decade off) are smaller.
 _GENERATION_YEARS = 15
+# Letters by which a slip of the pen or another transliteration changes a name at most; nicknames keep the first letter.
+_FEW_LETTERS = 2
 
 
 def shared_identifier_edges(
@@ -29,8 +31,9 @@ def shared_identifier_edges(
 ) -> DataFrame:
     """Pairs of records that share an identifier, with the reason where the hierarchy forbids the link.
 
-    `always` namespaces link. `with_agreement` namespaces link when the two given names or the two birth dates
-    agree; a record that has neither (a login, a payment card) links when all who share the value and have a name
+    `always` namespaces link. `with_agreement` namespaces link when the two given names agree, or the two birth dates and
+    a name, except that twins have a birth date and a family name in common: there the given names must not be unlike.
+    A record that has neither (a login, a payment card) links when all who share the value and have a name
     share one given name, so that a family's e-mail links nobody. Birth dates a generation apart are of two persons,
     whatever their names: a father and the son named as he is. Values shared by more records than
     `max_persons`, or used with more given names than `max_given_names`, are hubs; blocked values were never persons
@@ -170,11 +173,16 @@ def _agree() -> Column:
     differ = F.coalesce(F.col("l.birth_date") != F.col("r.birth_date"), F.lit(False))
     apart = _a_generation_apart("l.birth_date", "r.birth_date")
     family = F.coalesce(F.col("l.family_name") == F.col("r.family_name"), F.lit(False))
+    given_l, given_r = F.col("l.given_name"), F.col("r.given_name")
+    unlike = (F.left(given_l, F.lit(1)) != F.left(given_r, F.lit(1))) & (
+        F.levenshtein(given_l, given_r) > _FEW_LETTERS
+    )
+    twins = F.coalesce(unlike, F.lit(False))
     either_bare = (F.col("l.given_name").isNull() & F.col("l.birth_date").isNull()) | (
         F.col("r.given_name").isNull() & F.col("r.birth_date").isNull()
     )
     return F.when(either_bare, F.col("l.is_one")).otherwise(
-        (given & (~differ | (family & ~apart))) | (born & (given | family))
+        (given & (~differ | (family & ~apart))) | (born & (given | (family & ~twins)))
     )
 
 

@@ -1,16 +1,22 @@
 """What of silver.person_record is compared: the records worth it, and their columns in the linkage engine's terms."""
 
+import re
 from collections.abc import Collection, Iterable, Mapping
+from functools import reduce
+from operator import or_
 from typing import Any, Final
 
 import pandas as pd
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from identity.config import Namespace
 from identity.linkage.fields import standardise
 from identity.linkage.pairs import Ints
 
 KEY: Final = ("source", "source_key")
+# Columns of contact points, and their namespaces.
+_CONTACTS: Final = (("emails", "email"), ("phones", "phone"))
 # Semantic type by column of what `comparable` gives.
 TYPES: Final = {
     "source": "source", "given_name": "given_name", "other_given_names": "middle_name", "family_name": "family_name",
@@ -54,17 +60,21 @@ def why_not_comparable(record: Mapping[str, Any], sources: Collection[str]) -> s
     return None
 
 
-def comparable(records: DataFrame) -> pd.DataFrame:
-    """Records as the engine takes them: a row a record, by source and key; every cell a text or null."""
+def comparable(records: DataFrame, namespaces: Mapping[str, Namespace]) -> pd.DataFrame:
+    """Records as the engine takes them: a row a record, by source and key; every cell a text or null.
+
+    E-mail addresses and phone numbers that fit a `blocked` pattern mean nobody, and are left out.
+    """
+    emails, phones = (_meaningful(column, _blocked(namespaces, name)) for column, name in _CONTACTS)
     rows: pd.DataFrame = records.select(
         *KEY,
         "given_name",
         "other_given_names",
         "family_name",
         F.col("birth_date").cast("string").alias("birth_date"),
-        F.get("emails", F.lit(0)).alias("email"),
-        F.get("emails", F.lit(1)).alias("other_email"),
-        F.get("phones", F.lit(0)).alias("phone"),
+        F.get(emails, F.lit(0)).alias("email"),
+        F.get(emails, F.lit(1)).alias("other_email"),
+        F.get(phones, F.lit(0)).alias("phone"),
         "street",
         "postal_code",
         "city",
@@ -72,20 +82,36 @@ def comparable(records: DataFrame) -> pd.DataFrame:
     return rows.sort_values([*KEY], ignore_index=True)
 
 
-def comparable_rows(records: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+def _blocked(namespaces: Mapping[str, Namespace], name: str) -> tuple[str, ...]:
+    return namespaces[name].blocked if name in namespaces else ()
+
+
+def _meaningful(values: str, patterns: Iterable[str]) -> Column:
+    def means_somebody(value: Column) -> Column:
+        return ~reduce(or_, (value.rlike(pattern) for pattern in patterns), F.lit(False))
+
+    return F.filter(values, means_somebody)
+
+
+def comparable_rows(
+    records: Iterable[Mapping[str, Any]], namespaces: Mapping[str, Namespace]
+) -> pd.DataFrame:
     """What `comparable` gives, of rows that are here already, in their order."""
     plain = ("given_name", "other_given_names", "family_name", "street", "postal_code", "city")
     rows = []
     for record in records:
-        emails, phones = ((*(record[name] or ()), None, None) for name in ("emails", "phones"))
+        emails, phones = (
+            [v for v in record[column] or () if not any(re.search(p, v) for p in _blocked(namespaces, name))]
+            for column, name in _CONTACTS
+        )
         born = record["birth_date"]
         rows.append(
             {name: record[name] for name in (*KEY, *plain)}
             | {
                 "birth_date": born and str(born),
-                "email": emails[0],
-                "other_email": emails[1],
-                "phone": phones[0],
+                "email": emails[0] if emails else None,
+                "other_email": emails[1] if len(emails) > 1 else None,
+                "phone": phones[0] if phones else None,
             }
         )
     return pd.DataFrame(rows, columns=[*dict.fromkeys([*KEY, *TYPES])], dtype=object)

@@ -1,7 +1,6 @@
 """Pairs, weights and clusters against Splink and against naive ways to the same."""
 
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
@@ -22,12 +21,13 @@ from identity.linkage.engine import Linked, arrow_of, link_records
 from identity.linkage.fields import standardise
 from identity.linkage.frequencies import count_frequencies
 from identity.linkage.known import Known
-from identity.linkage.model import Household, Model, Thresholds, log_odds
+from identity.linkage.model import Household, Model, Thresholds
 from identity.linkage.model_file import model_text, read_model
 from identity.linkage.pairs import Pairs, compare, numbered
 from identity.linkage.scores import score_clusters
 from identity.linkage.training import train
 from identity.linkage.work import load_fields
+from tests.unit.linkage.naive import Naive
 
 Town = tuple[pd.DataFrame, list[int]]
 
@@ -65,17 +65,39 @@ def test_pairs_are_those_that_share_a_small_block(
     assert set(found) == expected
 
 
+def blocked_pairs(fields: pd.DataFrame) -> set[tuple[int, int]]:
+    with duckdb.connect(":memory:") as connection:
+        load_fields(connection, arrow_of(fields))
+        block(connection, set(fields.columns))
+        return set(connection.execute("select join_key_l, join_key_r from blocked").fetchall())
+
+
 def test_the_dearest_keys_are_left_out(monkeypatch: pytest.MonkeyPatch, town: Town, types: dict[str, str]):
     fields = standardise(town[0], types)
 
-    def pairs(budget: int) -> int:
+    def pairs(budget: int) -> set[tuple[int, int]]:
         monkeypatch.setattr(blocking, "PAIRS_PER_RECORD", budget)
-        with duckdb.connect(":memory:") as connection:
-            load_fields(connection, arrow_of(fields))
-            block(connection, set(fields.columns))
-            return int(connection.execute("select count(*) from blocked").fetchall()[0][0])
+        return blocked_pairs(fields)
 
-    assert 0 == pairs(0) < pairs(1) < pairs(100)
+    assert set() == pairs(0) < pairs(1) < pairs(100)
+
+
+def test_pairs_are_never_more_than_one_machine_can_hold(
+    monkeypatch: pytest.MonkeyPatch, town: Town, types: dict[str, str]
+):
+    fields = standardise(town[0], types)
+    free = blocked_pairs(fields)
+    found = []
+    for most in (1, 400, 2_000, 1_000_000):
+        monkeypatch.setattr(blocking, "MOST_PAIRS", most)
+        found.append(blocked_pairs(fields))
+        assert len(found[-1]) <= most
+    # What is left out are whole keys, the dearest first: who is found under a small budget is under a larger one.
+    assert set() == found[0] < found[1] < found[2] < found[3] == free
+    monkeypatch.setattr(blocking, "MOST_PAIRS", 2_000)
+    goes_on = link_records(fields, Known(len(fields)))
+    assert len(goes_on.candidates) == len(found[2])
+    assert len(set(goes_on.labels.tolist())) < len(fields)
 
 
 def test_weights_are_splinks(trained: Trained):
@@ -157,47 +179,6 @@ def all_pairs(size: int, seed: int) -> Pairs:
     return Pairs(left, right, levels, rng.normal(0, 1, size=levels.shape).astype(np.float32) * (levels == 1))
 
 
-def naively_linked(
-    pairs: Pairs, model: Model, groups: Sequence[Group], forbidden: Any, rules: Rules, place_of: list[int]
-) -> list[int]:
-    """Merge the best two groups, scoring every two groups anew from their records each time."""
-    bits, household = model.bits(pairs), model.household_bits(pairs)
-    row_of = {
-        frozenset(pair): row
-        for row, pair in enumerate(zip(pairs.left.tolist(), pairs.right.tolist(), strict=True))
-    }
-    records = [[r for r, at in enumerate(place_of) if at == place] for place in range(len(groups))]
-    now = [[place] for place in range(len(groups))]
-
-    def score(a: list[int], b: list[int]) -> float:
-        sides = [(groups[x], groups[y]) for x in a for y in b]
-        if any(y.name in x.never or x.name in y.never for x, y in sides):
-            return -math.inf
-        for namespace, limit in rules.limits.items():
-            if len(set().union(*(groups[x].held.get(namespace, set()) for x in a + b))) > limit:
-                return -math.inf
-        rows = [row_of[frozenset((r, s))] for x in a for y in b for r in records[x] for s in records[y]]
-        total = log_odds(model.prior) - (20.0 if forbidden[rows].any() else 0.0)
-        total += (rules.join - rules.keep) * any(x.before & y.before for x, y in sides)
-        against = 0.0 if model.household is None else math.log2(model.household.prior)
-        for field in range(bits.shape[1]):
-            there = [row for row in rows if pairs.levels[row, field] >= 0]
-            if there:
-                told = [float(bits[row, field]) for row in there]
-                total += 0.75 * sum(told) / len(told) + 0.25 * max(told)
-                against += float(household[there, field].mean())
-        return total if model.household is None else total - math.log2(1 + 2**against)
-
-    while len(now) > 1:
-        best, a, b = max((score(a, b), -i, -j) for (i, a), (j, b) in combinations(enumerate(now), 2))
-        if best < rules.join:
-            break
-        now[-a] = sorted(now[-a] + now[-b])
-        del now[-b]
-    label = {place: min(group) for group in now for place in group}
-    return [label[place] for place in range(len(groups))]
-
-
 def some_groups(count: int, chance: np.random.Generator) -> list[Group]:
     """Groups with values, bans and a past, drawn at random."""
     groups = []
@@ -228,7 +209,8 @@ def test_linkage_is_the_naive_one(seed: int):
     at = np.array(place_of)
     ends = at[pairs.left], at[pairs.right]
     found = merge_groups(groups, ends, Evidence.of(pairs, forbidden, model), model, rules)
-    assert found.tolist() == naively_linked(pairs, model, groups, forbidden, rules, place_of)
+    records = [[r for r, at in enumerate(place_of) if at == place] for place in range(len(groups))]
+    assert found.tolist() == Naive(groups, records, pairs, forbidden, model, rules).best_first()
 
 
 def weighed(*edges: tuple[int, int, float]) -> tuple[Any, Any, Any]:

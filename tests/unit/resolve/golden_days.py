@@ -1,11 +1,13 @@
 """Days in the life of golden ids: what the stage `resolve` does about them, on tables of a few rows held in Python."""
 
 import datetime as dt
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
-from pyspark.sql import DataFrame, Row, SparkSession
+import pyarrow as pa
+from pyspark.sql import DataFrame, SparkSession
 
 from identity.contracts import contract_of
 from identity.resolve import golden_id
@@ -21,6 +23,7 @@ BEGAN = dt.datetime(2026, 2, 1, 5, 10)  # noqa: DTZ001
 
 Of = dict[str, str]  # record → golden id
 Rows = list[dict[str, Any]]
+Order = Callable[[DataFrame], DataFrame]
 
 
 @dataclass
@@ -44,12 +47,15 @@ class State:
         return {row["source_key"]: row["golden_id"] for row in rows}
 
 
+def as_they_come(df: DataFrame) -> DataFrame:
+    """In one partition, as small tables are read: no exchanges."""
+    return df.coalesce(1)
+
+
 def frame(spark: SparkSession, rows: Rows, table: str) -> DataFrame:
     """Rows in the shape of their contract."""
-    columns = contract_of(table).columns
-    ddl = ", ".join(f"{name} {column.type}" for name, column in columns.items())
-    # In one partition, as small tables are read: no exchanges.
-    return spark.createDataFrame([tuple(row.get(name) for name in columns) for row in rows], ddl).coalesce(1)
+    told = pa.Table.from_pylist(rows, contract_of(table).arrow_schema.remove_metadata())
+    return as_they_come(spark.createDataFrame(told))
 
 
 def rows_of(df: DataFrame) -> Rows:
@@ -60,55 +66,68 @@ def is_open(row: dict[str, Any]) -> bool:
     return row["valid_to_on"] is None
 
 
-def collected(frames: list[DataFrame]) -> list[list[Row]]:
+def collected(frames: list[DataFrame]) -> list[pa.Table]:
     """Rows of several frames at once: most of the time goes into planning, and two can plan side by side."""
     with ThreadPoolExecutor(4) as pool:
-        return list(pool.map(DataFrame.collect, frames))
+        return list(pool.map(DataFrame.toArrow, frames))
 
 
-def inherited(spark: SparkSession, state: State, clusters: DataFrame, on: dt.date) -> Inheritance:
+def inherited(
+    spark: SparkSession, state: State, clusters: DataFrame, on: dt.date, order: Order = as_they_come
+) -> Inheritance:
     """Which cluster is which golden id, computed once."""
-    born = spark.createDataFrame(
-        [(e["golden_id"], e["effective_on"]) for e in state.ledger if e["event"] == "minted"],
-        "golden_id string, born_on date",
-    ).coalesce(1)
-    lazy = golden_id.inherit(clusters, open_members(spark, state), born, key=KEY, on=on)
-    found = [lazy.members, lazy.merged, lazy.minted]
-    return Inheritance(
-        *(
-            spark.createDataFrame(r, df.schema).coalesce(1)
-            for df, r in zip(found, collected(found), strict=True)
-        )
-    )
+    minted = [e for e in state.ledger if e["event"] == "minted"]
+    born = frame(spark, minted, "id.golden_history").selectExpr("golden_id", "effective_on as born_on")
+    before = open_members(spark, state)
+    lazy = golden_id.inherit(order(clusters), order(before), order(born), key=KEY, on=on)
+    found = collected([lazy.members, lazy.merged, lazy.minted])
+    return Inheritance(*(order(spark.createDataFrame(told)) for told in found))
 
 
 def open_members(spark: SparkSession, state: State) -> DataFrame:
     return frame(spark, [row for row in state.membership if is_open(row)], "id.golden_member")
 
 
-def run(spark: SparkSession, state: State, clusters: DataFrame, edges: Rows, on: dt.date) -> State:
-    """The tables after one more run; the old state stays as it was."""
-    today = inherited(spark, state, clusters, on)
+def run(
+    spark: SparkSession,
+    state: State,
+    clusters: DataFrame,
+    edges: Rows,
+    on: dt.date,
+    *,
+    order: Order = as_they_come,
+) -> State:
+    """The tables after one more run; the old state stays as it was. `order` is how rows and partitions lie."""
+    today = inherited(spark, state, clusters, on, order)
+    told = {
+        name: order(frame(spark, rows, f"id.{name}"))
+        for name, rows in (
+            ("golden_member", state.membership),
+            ("edge", edges),
+            ("golden_history", state.ledger),
+            ("crosswalk", state.crosswalk),
+        )
+    }
     members, events, crosswalk, ids = collected(
         [
-            golden_id.membership(today.members, frame(spark, state.membership, "id.golden_member"), on=on),
+            golden_id.membership(today.members, told["golden_member"], on=on),
             ledger(
                 today,
-                open_members(spark, state),
-                frame(spark, edges, "id.edge"),
-                frame(spark, state.ledger, "id.golden_history"),
+                order(open_members(spark, state)),
+                told["edge"],
+                told["golden_history"],
                 run_id=f"run {state.runs}",
                 recorded_at=BEGAN + dt.timedelta(hours=state.runs),
                 on=on,
             ),
-            golden_id.crosswalk(frame(spark, state.crosswalk, "id.crosswalk"), today, on=on),
-            today.members,
+            golden_id.crosswalk(told["crosswalk"], today, on=on),
+            today.members.select("source_key", "golden_id"),
         ]
     )
     return State(
-        membership=[row.asDict() for row in members],
-        ledger=state.ledger + [row.asDict() for row in events],
-        crosswalk=[row.asDict() for row in crosswalk],
-        ids={row.source_key: row.golden_id for row in ids},
+        membership=members.to_pylist(),
+        ledger=state.ledger + events.to_pylist(),
+        crosswalk=crosswalk.to_pylist(),
+        ids={row["source_key"]: row["golden_id"] for row in ids.to_pylist()},
         runs=state.runs + 1,
     )

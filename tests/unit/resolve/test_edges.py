@@ -168,6 +168,25 @@ def test_compared_records_are_joined_as_far_as_limits_allow(spark: SparkSession)
     assert 0.99 < confidence["crm:1"] < 1.0
 
 
+def test_the_order_of_compared_records_does_not_matter(spark: SparkSession):
+    rows, decided = (
+        [*COMPARED, *CROWD],
+        [("crm:2", "crm:3", "cannot_link"), ("crm:1", "crm:2", "cannot_link")],
+    )
+    before = {"crm:2": "A", "loyalty:M1": "A", "loyalty:M4": "B"}
+    expected = resolved(spark, ROWS, MEMBERS, compared=rows, decided=decided, before=before)
+    chance = random.Random(3)
+
+    def mixed(told: list[Any]) -> list[Any]:
+        return chance.sample(told, len(told))
+
+    again = resolved(
+        spark, mixed(ROWS), mixed(MEMBERS), compared=mixed(rows), decided=mixed(decided),
+        before=dict(mixed([*before.items()])),
+    )  # fmt: skip
+    assert again == expected
+
+
 def test_a_ban_is_told_as_such(spark: SparkSession):
     decided = [("crm:1", "loyalty:M1", "cannot_link")]
     fates, clusters, _ = resolved(spark, carried=MEMBERS, compared=COMPARED[:3] + CROWD, decided=decided)

@@ -65,9 +65,17 @@ AGES = [
     "w1",
     "w2",
     "w3",
+    "d1",
+    "d2",
+    "e1",
+    "e2",
+    "h1",
+    "h2",
+    "h3",
+    "i1",
 ]
 SEEN = {name: dt.datetime(2020, 1, 1) + dt.timedelta(days=place) for place, name in enumerate(AGES)}  # noqa: DTZ001
-LEVELS = {"t2": "verified"}  # all others are identified
+LEVELS = {"t2": "verified", **dict.fromkeys(["d1", "e1", "h2", "h3"], "cookie")}  # all others are identified
 
 MEMBER = "golden_id string, source string, source_key string, level string, link_permission string, confidence double"
 
@@ -115,6 +123,9 @@ def clusters_of(date: dt.date, first_ids: Of) -> list[str]:
         "barred, then permitted": (["c1 c2"], ["c1", "c2!"], ["c1 c2"]),
         "one record moves over": (["x1 x2 x3", "y1 y2"], ["x1 x2", "x3 y1 y2"], ["x1 x2", "x3 y1 y2"]),
         "merged twice": (["w1", "w2", "w3"], [least, f"{middle} {most}"], ["w1 w2 w3"]),
+        "a visitor of old logs in": (["d1"], ["d1", "d2"], ["d1 d2"]),
+        "devices change hands": (["h1 h2 h3", "i1"], ["h1", "i1 h2 h3"], ["h1", "i1 h2 h3"]),
+        "a visitor registers": (["e1"], ["e1 e2"], ["e1 e2"]),
     }
     return [cluster for told in story.values() for cluster in told[DATES.index(date)]]
 
@@ -199,6 +210,24 @@ def test_when_two_ids_merge_the_oldest_survives_though_it_is_smaller(story: Stor
         [("merged", old, "edge"), *(("left", n, "edge") for n in moved)]
     )
     assert events(story, D3, old) == Counter(("joined", n, "edge") for n in moved)
+
+
+def test_a_visitor_who_logs_in_goes_over_to_the_persons_id_though_the_device_is_older(story: Story):
+    device, person = id_of(story, D1, "d1"), id_of(story, D2, "d2")
+    assert id_of(story, D2, "d1") == device
+    assert id_of(story, D3, "d1", "d2") == person
+    assert events(story, D3, device) == Counter([("merged", person, "edge"), ("left", "d1", "edge")])
+
+
+def test_devices_that_change_hands_take_no_id_along_though_they_are_more(story: Story):
+    seller, buyer = id_of(story, D1, "h1"), id_of(story, D1, "i1")
+    assert id_of(story, D2, "h1") == seller
+    assert id_of(story, D2, "i1", "h2", "h3") == buyer
+    assert events(story, D2, seller) == Counter([("left", "h2", "edge_lost"), ("left", "h3", "edge_lost")])
+
+
+def test_a_visitor_whom_nobody_knew_brings_the_id_along(story: Story):
+    assert id_of(story, D2, "e1", "e2") == id_of(story, D1, "e1")
 
 
 def test_when_an_id_splits_the_largest_part_keeps_it(story: Story):

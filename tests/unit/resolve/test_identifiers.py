@@ -96,6 +96,8 @@ CASES: dict[str, Case] = {
     "her first name as second": with_aino(Person("liisa", "eeva aino", "virtanen"), None),
     "her first name inside another": with_aino(Person("ain", "ainoliisa", "virtanen"), NO),
     "birth date and family name (a nickname)": with_aino(Person("aikku", None, "virtanen", "1980-01-01"), None),
+    "birth date and family name (the first letter slipped)": with_aino(Person("sino", None, "virtanen", "1980-01-01"), None),
+    "birth date and family name, an unlike name (her twin)": with_aino(Person("eero", None, "virtanen", "1980-01-01"), NO),
     "birth date alone": with_aino(Person("eero", None, "laine", "1980-01-01"), NO),
     "birth date without any name": with_aino(Person(born="1980-01-01"), NO),
     "her name, born a generation later": with_aino(SON, NO),
