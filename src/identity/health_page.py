@@ -43,7 +43,7 @@ def _today(told: Mapping[str, Any]) -> list[Figure]:
     several = [
         {
             "different": f"{row['field'].replace('_', ' ')}s",
-            "more than": than,
+            "how many": f"more than {than}",
             "golden ids": row[f"more_than_{than}"]["found"],
             "of": row["golden_ids"],
             "per cent": round(100 * row[f"more_than_{than}"]["share"], 2),
@@ -51,7 +51,7 @@ def _today(told: Mapping[str, Any]) -> list[Figure]:
         for row in told["values"]
         for than in ("one", "two")
     ]
-    several_colours = {"one": WARNING, "two": BAD}
+    several_colours = {"more than one": WARNING, "more than two": BAD}
     links = [
         {"probability": name, "golden ids": n, "is": _class(name)} for name, n in told["weakest_link"].items()
     ]
@@ -79,7 +79,7 @@ def _today(told: Mapping[str, Any]) -> list[Figure]:
             "Different values in a golden id",
             "More than one, and more than two, of the golden ids in which two records or more tell one. Nicknames, "
             "slips and marriages are among them; two birth dates are hardly one person.",
-            several, bars(several, ["different", "more than"], "per cent", "more than", several_colours),
+            several, bars(several, ["different", "how many"], "per cent", "how many", several_colours),
         ),
         Figure("Limits of identifiers", "Golden ids over a limit: must be 0.", limits, None),
         Figure(
