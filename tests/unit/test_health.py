@@ -2,6 +2,8 @@
 
 import datetime as dt
 import io
+import random
+from itertools import combinations
 from typing import Any
 
 import pandas as pd
@@ -78,6 +80,36 @@ def test_the_weakest_link(
 def test_the_weakest_link_of_several_ids_and_none_of_single_records():
     found = tightness(ids(G="ab", H="cd", I="e"), ("ab", 2.5), ("dc", None), ("bc", 1.0))
     assert found == {"G": (2.5, True), "H": (INF, False)}  # b–c lies between two ids: it holds neither
+
+
+def parts(letters: str, pairs: list[str]) -> int:
+    """How many groups pairs leave the letters in."""
+    groups = [{letter} for letter in letters]
+    for pair in pairs:
+        touched = [group for group in groups if group & set(pair)]
+        groups = [group for group in groups if group not in touched] + [set().union(*touched)]
+    return len(groups)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_random_ids_are_as_tight_as_taking_edges_away_says(seed: int):
+    chance = random.Random(seed)
+    letters = "abcdefg"[: chance.randint(2, 7)]
+    weights: dict[str, float] = {}
+    for one, other in combinations(letters, 2):
+        if chance.random() < 0.5:
+            weights[one + other] = chance.choice([INF, -3.0, 0.5, 1.0, 2.5, 3.0, 6.0, 9.0])
+    strengths = sorted(set(weights.values()), reverse=True)
+    held = [s for s in strengths if parts(letters, [p for p, w in weights.items() if w >= s]) == 1]
+    holding = [pair for pair, weight in weights.items() if weight > 0]
+    alone = [
+        pair
+        for pair in holding
+        if weights[pair] < 3 and parts(letters, [p for p in holding if p != pair]) > parts(letters, holding)
+    ]
+    rows = [(pair, None if weight == INF else weight) for pair, weight in weights.items()]
+    expected = (held[0] if held else None, bool(alone))
+    assert tightness(ids(G=letters), *rows) == {"G": expected}
 
 
 # Sizes and values
