@@ -24,7 +24,7 @@ def require_warehouse(warehouse: Path) -> None:
     Raises:
         ConfigError: They are not.
     """
-    if not (warehouse / "id").is_dir():
+    if not (warehouse / "id" / "golden_member").is_dir():
         raise ConfigError(f"{warehouse} is no warehouse: it has no id tables; run `identity run` first")
 
 

@@ -4,6 +4,7 @@ import datetime as dt
 import io
 import random
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -13,6 +14,7 @@ from rich.console import Console
 from identity.churn import churn, day_to_compare
 from identity.cli_evaluate import show_health
 from identity.errors import ConfigError
+from identity.evaluate import health_of, scores
 from identity.health import Facts, health, over_limits, records_per_id, several_values, weakest_links
 from identity.health_page import health_page
 from identity.health_warnings import warnings
@@ -245,6 +247,7 @@ def test_a_record_that_came_back_to_its_id_did_not_move():
 
 # The whole
 
+TRUTH = pd.DataFrame({"source": ["crm"], "source_key": ["a"], "person_id": ["A"]})
 SILVER = pd.DataFrame(
     [
         ("crm", "a", "aino", "virta", dt.date(1980, 1, 1)),
@@ -332,6 +335,16 @@ def test_an_empty_warehouse_has_no_health_and_no_fault():
     assert told["golden_ids"] == {"persons": 0, "visitors": 0}
     assert told["largest"] == told["edges"] == []
     assert told["as_of"] is told["churn"] is None
+
+
+def test_tables_never_written_are_read_as_empty(tmp_path: Path):
+    told = health_of(tmp_path, limits={"card": 1})
+    assert told["golden_ids"] == {"persons": 0, "visitors": 0}
+    assert told["limits"] == [{"namespace": "card", "most": 1, "golden_ids": 0, "examples": []}]
+    with pytest.raises(ConfigError, match="no golden ids yet"):
+        health_of(tmp_path, since=D1)
+    TRUTH.to_parquet(tmp_path / "person_of_record.parquet")
+    assert scores(tmp_path, tmp_path)["without_golden_id"] == 1
 
 
 # In words
