@@ -15,6 +15,7 @@ from rich.console import Console
 from typer.exceptions import TyperException
 
 from identity import __version__
+from identity.cli_evaluate import evaluate_command, scored
 from identity.cli_ids import history_command
 from identity.cli_link import link_command
 from identity.cli_review import review_app
@@ -88,7 +89,7 @@ def run_command(
             if not as_json:
                 summary.show(closing, Console())
         if truth is not None:
-            closing["evaluation"] = _evaluate(tables, truth, None if as_json else Console())
+            closing["evaluation"] = scored(config.warehouse, truth, None if as_json else Console())
             write_report(closing, run.report_file, evaluation=closing["evaluation"])
         said = console if as_json else Console()
         said.print(f"report: {run.report_file}", highlight=False, soft_wrap=True)
@@ -118,21 +119,6 @@ def stage(
         progress = Console(stderr=True)
         run = Run(config, tables, day, config.secret(), progress, accept_blast_radius=accept_blast_radius)
         result = run_stages(run, [name])
-    if as_json:
-        print(json.dumps(result, sort_keys=True))
-
-
-@app.command()
-def evaluate(
-    truth: Annotated[
-        Path, typer.Option("--truth", help="Folder with person_of_record.parquet.", show_default=False)
-    ],
-    warehouse: Annotated[Path, typer.Option("--warehouse", help="Warehouse folder.", show_default=False)],
-    as_json: Json = False,
-) -> None:
-    """Score golden ids against truth: pairwise and B-cubed, deterministic edges alone and whole, by source pair."""
-    with _tables(warehouse) as tables:
-        result = _evaluate(tables, truth, None if as_json else Console())
     if as_json:
         print(json.dumps(result, sort_keys=True))
 
@@ -188,6 +174,7 @@ def validate_config(conf: Conf) -> None:
 
 
 app.command("link")(link_command)
+app.command("evaluate")(evaluate_command)
 app.command("history")(history_command)
 app.command("why")(why_command)
 app.command("why-not")(why_not_command)
@@ -269,38 +256,6 @@ def _session(config: Config, *, needs_quality: bool) -> Iterator[Any]:
         yield Tables(spark, config.warehouse)
     finally:
         stop_session(spark)
-
-
-@contextmanager
-def _tables(warehouse: Path) -> Iterator[Any]:
-    """Tables of a warehouse that must exist."""
-    if not (warehouse / "id").is_dir():
-        raise ConfigError(f"{warehouse} is no warehouse: it has no id tables; run `identity run` first")
-    from identity.session import build_session, stop_session
-    from identity.tables import Tables
-
-    spark = build_session()
-    try:
-        yield Tables(spark, warehouse)
-    finally:
-        stop_session(spark)
-
-
-def _evaluate(tables: Any, truth: Path, console: Console | None) -> dict[str, Any]:
-    from identity import evaluation
-
-    known = evaluation.read_truth(truth)
-    members = tables.read("id.golden_member").where("valid_to_on is null")
-    wanted = members.select("source", "source_key", "golden_id", "link_permission").toPandas()
-    edges = (
-        tables.read("id.edge")
-        .select("source_l", "source_key_l", "source_r", "source_key_r", "kind", "fate")
-        .toPandas()
-    )
-    result = evaluation.evaluate(wanted, edges, known)
-    if console is not None:
-        evaluation.show(result, console)
-    return result
 
 
 if __name__ == "__main__":

@@ -182,7 +182,12 @@ def columns_at(root: Path, name: str, names: list[str], where: ds.Expression | N
         where: Which rows; all by default.
     """
     found = columns_of(_address(root, name), names, where=where)
-    return contract_of(name).arrow_schema.empty_table().select(names) if found is None else found
+    if found is not None:
+        return found
+    contract = contract_of(name)
+    # Only the columns asked for: a schema with others may need a running Spark.
+    asked = contract.model_copy(update={"columns": {column: contract.columns[column] for column in names}})
+    return asked.arrow_schema.empty_table()
 
 
 def replace_at(root: Path, rows: Iterable[Mapping[str, Any]], contract: TableContract) -> None:
