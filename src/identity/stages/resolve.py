@@ -7,7 +7,6 @@ from pyspark.sql import functions as F
 
 from identity.config import Matching
 from identity.consent.decide import effective
-from identity.consent.gates import link_permission
 from identity.consent.reach import contact_points, held, subjects
 from identity.contracts import contract_of
 from identity.errors import ModelError, RunDateError
@@ -23,7 +22,7 @@ from identity.resolve.spread import over_executors
 from identity.run import Run
 from identity.stages.blast_radius import measure, require_within_limit
 from identity.stages.devices import clusters_with_devices, device_owner, device_views, with_devices
-from identity.stages.evidence import evidence_of, permitted_identifiers
+from identity.stages.evidence import evidence_of, permission_of, permitted_identifiers
 from identity.stages.gates import TableGate, id_facts
 from identity.standardise.identifiers import hash_key
 from identity.tables import Contracted, by_table, in_parallel
@@ -49,15 +48,7 @@ def resolve(run: Run) -> None:
         views = tables.staged(device_views(run), "device_view")
         records, carried = with_devices(persons, tables.read("silver.identifier"), views)
         permission = tables.staged(
-            link_permission(
-                records,
-                carried,
-                tables.read("silver.consent_event"),
-                purpose=config.purposes["identity.link"],
-                namespaces=config.namespaces,
-                on=run.on,
-            ),
-            "link_permission",
+            permission_of(tables, config, records, carried, on=run.on), "link_permission"
         )
         resolved = resolve_edges(
             evidence_of(run, permission),
