@@ -13,6 +13,7 @@ from rich.console import Console
 from typer.exceptions import TyperException
 
 from identity import __version__
+from identity.cli_compare import compare_models_command
 from identity.cli_ids import history_command
 from identity.cli_link import link_command
 from identity.cli_review import review_app
@@ -143,6 +144,7 @@ def validate_config(conf: Conf) -> None:
 
 
 app.command("train")(train_command)
+app.command("compare-models")(compare_models_command)
 app.command("link")(link_command)
 app.command("history")(history_command)
 app.command("why")(why_command)

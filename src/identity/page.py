@@ -113,7 +113,7 @@ def histogram(rows: Rows, low: str, high: str, count: str, marks: Mapping[str, f
         alt.Chart({"values": list(rows)})
         .mark_bar(color=NEUTRAL)
         .encode(
-            x=alt.X(f"{low}:Q", title="bits", axis=alt.Axis(tickCount=10)),
+            x=alt.X(f"{low}:Q", bin="binned", title="bits", axis=alt.Axis(tickCount=10)),
             x2=alt.X2(field=high),
             y=alt.Y(f"{count}:Q", scale=alt.Scale(type="symlog"), axis=alt.Axis(values=_POWERS, format="~s")),
         )
@@ -127,6 +127,22 @@ def histogram(rows: Rows, low: str, high: str, count: str, marks: Mapping[str, f
         )
     )
     return _specification((drawn + ruled).properties(width=_WIDTH, height=_HEIGHT))
+
+
+def grid(rows: Rows, across: str, up: str, count: str) -> dict[str, Any]:
+    """A square a pair of steps, the darker the more, by the logarithm of the count; a step is called by where it begins."""
+    import altair as alt
+
+    chart = (
+        alt.Chart({"values": list(rows)})
+        .mark_rect()
+        .encode(
+            x=alt.X(f"{across}:O", title=across.replace("_", " "), axis=alt.Axis(labelAngle=0)),
+            y=alt.Y(f"{up}:O", title=up.replace("_", " "), sort="descending"),
+            color=alt.Color(f"{count}:Q", scale=alt.Scale(type="log", scheme="blues")),
+        )
+    )
+    return _specification(chart)
 
 
 def _specification(chart: Any) -> dict[str, Any]:

@@ -17,6 +17,7 @@ BITS_A_BAR: Final = 2
 # Matches that a level must have been seen in, as far as can be expected, before its m says anything.
 FEWEST_MATCHES: Final = 5
 _MOST: Final = 0.5
+_MOST_NAMED: Final = 3
 _HIGHEST: Final = 40  # bits; above and below the ends of the histogram there is nothing to tell apart
 
 
@@ -151,28 +152,42 @@ def _at_its_bounds(model: Model) -> list[str]:
 
 def _hardly_seen(levels: list[dict[str, Any]]) -> list[str]:
     """A sentence a comparison that has levels which hardly any match is at."""
-    rare: dict[str, list[str]] = {}
-    for row in levels:
-        if row["matches"] < FEWEST_MATCHES:
-            rare.setdefault(row["comparison"], []).append(f"“{row['level']}” ({row['matches']:g})")
     return [
-        f"{name}: fewer than {FEWEST_MATCHES} matches expected at {', '.join(seen)}; what it weighs is a guess"
-        for name, seen in rare.items()
+        f"{name}: fewer than {FEWEST_MATCHES} matches expected at {_listed(rare)}; what that weighs is a guess"
+        for name, rows in _by_comparison(levels)
+        if (rare := [row["level"] for row in rows if row["matches"] < FEWEST_MATCHES])
     ]
 
 
 def _out_of_order(levels: list[dict[str, Any]]) -> list[str]:
-    """A sentence a level that weighs less than a weaker one of its comparison."""
+    """A sentence a comparison of which a level weighs less than a weaker one; levels hardly seen are guesses anyway."""
     said = []
-    for place, row in enumerate(levels):
-        weaker = [other for other in levels[place + 1 :] if other["comparison"] == row["comparison"]]
-        heaviest = max(weaker, key=lambda other: other["bits"], default=row)
-        if heaviest["bits"] > row["bits"]:
+    for name, rows in _by_comparison(levels):
+        seen = [row for row in rows if row["matches"] >= FEWEST_MATCHES]
+        gaps = [
+            (weaker["bits"] - row["bits"], row, weaker)
+            for place, row in enumerate(seen)
+            for weaker in seen[place + 1 :]
+            if weaker["bits"] > row["bits"]
+        ]
+        if gaps:
+            _, row, weaker = max(gaps, key=lambda gap: gap[0])
             said.append(
-                f"{row['comparison']}: “{row['level']}” weighs {row['bits']} bits, less than the weaker "
-                f"“{heaviest['level']}” with {heaviest['bits']}"
+                f"{name}: “{row['level']}” weighs {row['bits']} bits, less than the weaker “{weaker['level']}” "
+                f"with {weaker['bits']}"
             )
     return said
+
+
+def _by_comparison(levels: list[dict[str, Any]]) -> list[tuple[str, list[dict[str, Any]]]]:
+    names = dict.fromkeys(row["comparison"] for row in levels)
+    return [(name, [row for row in levels if row["comparison"] == name]) for name in names]
+
+
+def _listed(names: list[str]) -> str:
+    """The first names, and how many more there are."""
+    shown = ", ".join(f"“{name}”" for name in names[:_MOST_NAMED])
+    return shown if len(names) <= _MOST_NAMED else f"{shown} and {len(names) - _MOST_NAMED} more levels"
 
 
 def _mostly_missing(missing: dict[str, float]) -> list[str]:
