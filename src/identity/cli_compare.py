@@ -55,6 +55,7 @@ def compare_models_command(
 
         run = Run(config, tables, day, config.secret(), progress)
         with only_writer(config.warehouse):
+            run.finish_commit()
             found = compare_models(run, old=old, new=new, truth=truth)
     if html is not None:
         from identity.compare_page import compare_page

@@ -53,10 +53,7 @@ def run_stages(run: Run, names: Sequence[str], *, again: bool = True) -> Summary
     """
     prepare_warehouse(run.config.warehouse)
     with only_writer(run.config.warehouse):
-        if run.tables.finish_commit():
-            run.console.print(
-                "[yellow]note[/] a run died while it wrote the id tables; what it left is written now"
-            )
+        run.finish_commit()
         published = _published(run)
         _warn_of_another_key(run, published)
         if not again and run.id in published and not something_to_take(run):

@@ -187,7 +187,7 @@ def _by_comparison(levels: list[dict[str, Any]]) -> list[tuple[str, list[dict[st
 def _listed(names: list[str]) -> str:
     """The first names, and how many more there are."""
     shown = ", ".join(f"“{name}”" for name in names[:_MOST_NAMED])
-    return shown if len(names) <= _MOST_NAMED else f"{shown} and {len(names) - _MOST_NAMED} more levels"
+    return shown if len(names) <= _MOST_NAMED else f"{shown} and {len(names) - _MOST_NAMED} more"
 
 
 def _mostly_missing(missing: dict[str, float]) -> list[str]:
