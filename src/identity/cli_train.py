@@ -34,6 +34,7 @@ def train_command(
     ] = 0.5,
 ) -> None:
     """Learn a Splink model from silver, unsupervised; truth is never read. A report (.html) is written beside it."""
+    from identity.linkage.files import require_writable
     from identity.linkage.model import Thresholds
 
     day = date_of(run_date)
@@ -44,6 +45,7 @@ def train_command(
         raise ConfigError(f"--out {out}: a model file ends in .json; its report is written beside it")
     config = load_config(conf, warehouse=warehouse, need_model=False)
     target = out or config.matching.model
+    require_writable(target.parent)
     with session(config, needs_quality=False) as tables:
         from identity.training import report_of, train_model
 

@@ -95,7 +95,7 @@ def bars(
         .mark_bar()
         .encode(
             y=alt.Y("bar:N", sort=None, title=None, axis=alt.Axis(labelLimit=300)),
-            x=alt.X(f"{value}:Q", title=value, axis=alt.Axis(tickCount=5, format=",~f")),
+            x=alt.X(f"{value}:Q", title=value.replace("_", " "), axis=alt.Axis(tickCount=5, format=",~f")),
             color=paint,
         )
         .properties(width=_WIDTH, height=_BAR)

@@ -169,6 +169,7 @@ def test_compare_models_refuses_a_model_before_spark_starts(
         (["why-not", "crm:1", "crm:2", "--conf", "conf/local.yaml", "--html", "README.md"], 2, "choose another name"),
         (["train", "--conf", "conf/local.yaml", "--run-date", "2026-01-31", "--out", "model.html"], 2, "ends in .json"),
         (["train", "--conf", "conf/local.yaml", "--run-date", "2026-01-31", "--keep", ".99"], 2, "--keep <= --join"),
+        (["train", "--conf", "conf/local.yaml", "--run-date", "2026-01-31", "--out", "README.md/m.json"], 3, "cannot be written"),
         ([*COMPARE, "--warehouse", "nowhere"], 2, "no silver"),
         ([*COMPARE, "--html", "README.md"], 2, "choose another name"),
         ([*COMPARE, "--warehouse", "nowhere", "--run-date", "31.1.2026"], 2, "yyyy-mm-dd"),
