@@ -18,6 +18,7 @@ from identity.compare_page import compare_page
 from identity.config_reading import load_config
 from identity.linkage.model import Thresholds
 from identity.linkage.model_file import read_version
+from identity.resolve.model_comparison import ONE_ONLY, THROUGH_OTHERS
 from identity.resolve.records import FIELDS
 from identity.run import Run
 from identity.stages.compare_models import compare_models
@@ -150,6 +151,23 @@ def test_the_report_is_of_the_model(compared: Compared) -> None:
     given = sum(row["matches"] for row in facts["levels"] if row["comparison"] == "given")
     assert 0 < given <= facts["pairs"]
     assert facts["one_in"] == round(1 / facts["prior"])
+
+
+def test_a_model_is_held_against_identifiers_alone(compared: Compared) -> None:
+    config = load_config(ROOT / "conf" / "local.yaml", warehouse=compared.world.warehouse)
+    phase_one = config.matching.model_copy(update={"probabilistic": False})
+    config = config.model_copy(update={"matching": phase_one})
+    assert model_in_force(config.matching) is None
+    shipped = read_version(config.matching.model, FIELDS)
+    run = Run(config, compared.world.tables, SECOND, config.secret(), Console(file=io.StringIO()))
+    found = compare_models(run, old=None, new=shipped, truth=None)
+    assert found["golden_ids"]["new"] == compared.found["golden_ids"]["old"]
+    assert found["pairs"]["new_only"] > 0 == found["pairs"]["old_only"]
+    assert found["weights"] == []
+    reasons = {row["differs_most_in"] for row in found["differs_in"]}
+    assert reasons <= {ONE_ONLY, THROUGH_OTHERS}
+    assert sum(row["pairs"] for row in found["differs_in"]) == found["pairs"]["new_only"]
+    assert "identifiers alone" in compare_page(found)
 
 
 def test_a_switch_does_what_was_told(compared: Compared) -> None:
