@@ -1,12 +1,9 @@
 """`identity …`: one verb per job. Results go to standard output, progress and errors to standard error."""
 
-import datetime as dt
 import json
 import sys
-import threading
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,12 +12,14 @@ from rich.console import Console
 from typer.exceptions import TyperException
 
 from identity import __version__
+from identity.cli_compare import compare_models_command
 from identity.cli_evaluate import evaluate_command, scored
 from identity.cli_ids import history_command
 from identity.cli_link import link_command
 from identity.cli_review import review_app
+from identity.cli_shared import Conf, Json, Truth, Warehouse, date_of, session
+from identity.cli_train import train_command
 from identity.cli_why import why_command, why_not_command
-from identity.config import Config
 from identity.config_reading import load_config
 from identity.errors import ConfigError, IdentityError, PlatformError
 
@@ -31,23 +30,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-Conf = Annotated[
-    Path, typer.Option("--conf", help="Configuration file, such as conf/local.yaml.", show_default=False)
-]
 Landing = Annotated[
     Path | None, typer.Option("--landing", help="Landing folder; overrides the configuration.")
-]
-Warehouse = Annotated[
-    Path | None, typer.Option("--warehouse", help="Warehouse folder; overrides the configuration.")
 ]
 AcceptBlastRadius = Annotated[
     bool,
     typer.Option("--accept-blast-radius", help="Go on however many golden ids change; a person looked."),
-]
-Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object on standard output.")]
-Truth = Annotated[
-    Path | None,
-    typer.Option("--truth", help="Folder with person_of_record.parquet; the result is scored against it."),
 ]
 
 
@@ -72,10 +60,10 @@ def run_command(
     as_json: Json = False,
 ) -> None:
     """Take every delivery up to the run date that was not taken yet, and publish gold."""
-    days = sorted(_date(text) for text in run_date)
+    days = sorted(date_of(text) for text in run_date)
     config = load_config(conf, landing=landing, warehouse=warehouse)
     console = Console(stderr=True)
-    with _session(config, needs_quality=True) as tables:
+    with session(config, needs_quality=True) as tables:
         from identity import summary
         from identity.pipeline import run_line
         from identity.report import write_report
@@ -108,9 +96,9 @@ def stage(
     as_json: Json = False,
 ) -> None:
     """Run one stage, as the jobs do: for schedulers that run them apart."""
-    day = _date(run_date)
+    day = date_of(run_date)
     config = load_config(conf, landing=landing, warehouse=warehouse)
-    with _session(config, needs_quality=True) as tables:
+    with session(config, needs_quality=True) as tables:
         from identity.pipeline import STAGES, run_stages
         from identity.run import Run
 
@@ -121,39 +109,6 @@ def stage(
         result = run_stages(run, [name])
     if as_json:
         print(json.dumps(result, sort_keys=True))
-
-
-@app.command()
-def train(
-    conf: Conf,
-    run_date: Annotated[
-        str, typer.Option("--run-date", help="Date whose permissions hold, yyyy-mm-dd.", show_default=False)
-    ],
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", help="Model file to write; by default the one the configuration names."),
-    ] = None,
-    warehouse: Warehouse = None,
-    join: Annotated[float, typer.Option("--join", help="Probability from which records are joined.")] = 0.98,
-    keep: Annotated[float, typer.Option("--keep", help="Probability down to which they stay joined.")] = 0.9,
-    candidate: Annotated[
-        float, typer.Option("--candidate", help="Probability from which a pair that was not joined is kept.")
-    ] = 0.5,
-) -> None:
-    """Learn a Splink model from silver, unsupervised; truth is never read."""
-    from identity.linkage.model import Thresholds
-
-    day = _date(run_date)
-    thresholds = Thresholds(join, keep, candidate)
-    if not thresholds.in_order:
-        raise ConfigError("0 < --candidate <= --keep <= --join < 1 must hold")
-    config = load_config(conf, warehouse=warehouse, need_model=False)
-    target = out or config.matching.model
-    with _session(config, needs_quality=False) as tables:
-        from identity.pipeline import train_model
-
-        facts = train_model(tables, config, target, thresholds=thresholds, on=day)
-    Console().print(f"{target}: learnt from {facts['records']:,} records", highlight=False)
 
 
 @app.command("validate-config")
@@ -173,6 +128,8 @@ def validate_config(conf: Conf) -> None:
     )
 
 
+app.command("train")(train_command)
+app.command("compare-models")(compare_models_command)
 app.command("link")(link_command)
 app.command("evaluate")(evaluate_command)
 app.command("history")(history_command)
@@ -225,37 +182,6 @@ def _plain(error: IdentityError) -> str:
 def _kind(error: Exception) -> str:
     condition = getattr(error, "getCondition", lambda: None)()
     return f"{type(error).__name__} {condition or ''}".strip()
-
-
-def _date(text: str) -> dt.date:
-    try:
-        return dt.date.fromisoformat(text)
-    except ValueError:
-        raise ConfigError(f"--run-date {text}: a date is written yyyy-mm-dd") from None
-
-
-@contextmanager
-def _session(config: Config, *, needs_quality: bool) -> Iterator[Any]:
-    """Tables of the configured warehouse; Great Expectations is imported while Java starts."""
-    warm: threading.Thread | None = None
-    if needs_quality:
-        from identity import quality
-
-        warm = threading.Thread(target=quality.warm_up, daemon=True)
-        warm.start()
-    from identity.session import build_session, stop_session
-    from identity.tables import Tables, prepare_warehouse
-
-    prepare_warehouse(config.warehouse)
-    settings = config.spark
-    extra = {"spark.driver.memory": settings.driver_memory, **settings.settings}
-    spark = build_session(profile=settings.profile, master=settings.master, extra=extra)
-    try:
-        if warm is not None:
-            warm.join()
-        yield Tables(spark, config.warehouse)
-    finally:
-        stop_session(spark)
 
 
 if __name__ == "__main__":

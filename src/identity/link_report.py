@@ -5,14 +5,13 @@ Counts, names of columns and what the model learnt; no value of any record.
 
 import json
 from collections.abc import Mapping
-from math import log2
 from typing import Any
 
 import pandas as pd
 
 from identity.link import LinkResult
-from identity.linkage.pairs import numbered
-from identity.page import BAD, GOOD, NEUTRAL, Figure, bars, page_text
+from identity.model_page import worth_figure
+from identity.page import GOOD, NEUTRAL, Figure, bars, page_text
 
 _BITS_A_BAR = 2
 _MOST_BITS = 30
@@ -42,7 +41,6 @@ def link_page(result: LinkResult, *, title: str) -> str:
 
 def _figures(result: LinkResult) -> list[Figure]:
     sizes, weights = _sizes(result.golden_ids), _weights(result.edges)
-    worth = _worth(json.loads(result.model))
     types = [
         {
             "column": column,
@@ -63,11 +61,7 @@ def _figures(result: LinkResult) -> list[Figure]:
             "Bits: log2 of the odds that two records are one person. A clear model has few pairs about 0.",
             weights, bars(weights, "bits", "pairs", "pair", {"in one person": GOOD, "apart": NEUTRAL}),
         ),
-        Figure(
-            "What agreement is worth",
-            "Bits for and against one person, by comparison and level; a rare value weighs more than the average shown.",
-            worth, bars(worth, ["comparison", "level"], "bits", "speaks", {"for": GOOD, "against": BAD}),
-        ),
+        worth_figure(json.loads(result.model)["splink"]["comparisons"]),
         Figure("Columns", "What is wrong here is put right with --map COLUMN=TYPE.", types, None),
     ]  # fmt: skip
 
@@ -111,19 +105,3 @@ def _weights(edges: pd.DataFrame) -> list[dict[str, Any]]:
         }
         for low, used, n in counts.itertuples(index=False, name=None)
     ]
-
-
-def _worth(model: Mapping[str, Any]) -> list[dict[str, Any]]:
-    rows = []
-    for comparison in model["splink"]["comparisons"]:
-        for level in reversed(numbered(comparison)):
-            bits = log2(level["m_probability"] / level["u_probability"])
-            rows.append(
-                {
-                    "comparison": comparison["output_column_name"],
-                    "level": level["label_for_charts"],
-                    "bits": round(bits, 1),
-                    "speaks": "for" if bits > 0 else "against",
-                }
-            )
-    return rows

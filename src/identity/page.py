@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 _WIDTH = 560  # pixels of a chart's plotting area
+_HEIGHT = 220
 _BAR = {"step": 24}  # pixels a bar
+_POWERS = [0, 1, 10, 100, 1000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000]
 # Okabe and Ito's colours, told apart by colour-blind readers too: good, neutral, warning, bad.
 GOOD, NEUTRAL, WARNING, BAD = "#009E73", "#56B4E9", "#E69F00", "#D55E00"
 
@@ -93,11 +95,57 @@ def bars(
         .mark_bar()
         .encode(
             y=alt.Y("bar:N", sort=None, title=None, axis=alt.Axis(labelLimit=300)),
-            x=alt.X(f"{value}:Q", title=value, axis=alt.Axis(tickCount=5, format=",~f")),
+            x=alt.X(f"{value}:Q", title=value.replace("_", " "), axis=alt.Axis(tickCount=5, format=",~f")),
             color=paint,
         )
         .properties(width=_WIDTH, height=_BAR)
     )
+    return _specification(chart)
+
+
+def histogram(rows: Rows, low: str, high: str, count: str, marks: Mapping[str, float]) -> dict[str, Any]:
+    """Upright bars from `low` to `high`, and a line at each mark; counts by their logarithm, so that few show by many."""
+    import altair as alt
+
+    lines = [{"mark": name, "at": place} for name, place in marks.items()]
+    colours = alt.Scale(domain=list(marks), range=[GOOD, WARNING, BAD][: len(marks)])
+    drawn = (
+        alt.Chart({"values": list(rows)})
+        .mark_bar(color=NEUTRAL)
+        .encode(
+            x=alt.X(f"{low}:Q", bin="binned", title="bits", axis=alt.Axis(tickCount=10)),
+            x2=alt.X2(field=high),
+            y=alt.Y(f"{count}:Q", scale=alt.Scale(type="symlog"), axis=alt.Axis(values=_POWERS, format="~s")),
+        )
+    )
+    ruled = (
+        alt.Chart({"values": lines})
+        .mark_rule(strokeWidth=2)
+        .encode(
+            x="at:Q",
+            color=alt.Color("mark:N", scale=colours, legend=alt.Legend(orient="top", title=None)),
+        )
+    )
+    return _specification((drawn + ruled).properties(width=_WIDTH, height=_HEIGHT))
+
+
+def grid(rows: Rows, across: str, up: str, count: str) -> dict[str, Any]:
+    """A square a pair of steps, the darker the more, by the logarithm of the count; a step is called by where it begins."""
+    import altair as alt
+
+    chart = (
+        alt.Chart({"values": list(rows)})
+        .mark_rect()
+        .encode(
+            x=alt.X(f"{across}:O", title=across.replace("_", " "), axis=alt.Axis(labelAngle=0)),
+            y=alt.Y(f"{up}:O", title=up.replace("_", " "), sort="descending"),
+            color=alt.Color(f"{count}:Q", scale=alt.Scale(type="log", scheme="blues")),
+        )
+    )
+    return _specification(chart)
+
+
+def _specification(chart: Any) -> dict[str, Any]:
     spec: dict[str, Any] = chart.configure_view(stroke=None).configure_axis(
         labelFontSize=12, titleFontSize=12, titleFontWeight="normal"
     ).to_dict()  # fmt: skip

@@ -1,26 +1,15 @@
 """The straight line: every arrow in its order, the registers written at the end whether it went well or not."""
 
 import datetime as dt
-import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from identity import quality
-from identity.config import Config
-from identity.consent.gates import link_permission
 from identity.contracts import contract_of
-from identity.errors import IdentityError, ModelError, RunDateError
-from identity.linkage.engine import learn
-from identity.linkage.model import Thresholds
-from identity.linkage.model_file import model_text
+from identity.errors import IdentityError, RunDateError
 from identity.report import write_report
-from identity.resolve.records import TYPES, comparable, comparable_records, fields_of
 from identity.run import Run, only_writer
 from identity.stages.ingest import ingest, something_to_take
 from identity.stages.profile import profile
@@ -28,9 +17,7 @@ from identity.stages.publish import publish
 from identity.stages.resolve import resolve
 from identity.stages.standardise import standardise
 from identity.summary import Summary, stage_rows, summarise
-from identity.tables import Tables, prepare_warehouse
-
-_FEWEST_TO_LEARN_FROM = 200
+from identity.tables import prepare_warehouse
 
 STAGES: Mapping[str, Callable[[Run], None]] = {
     "ingest": ingest,
@@ -66,10 +53,7 @@ def run_stages(run: Run, names: Sequence[str], *, again: bool = True) -> Summary
     """
     prepare_warehouse(run.config.warehouse)
     with only_writer(run.config.warehouse):
-        if run.tables.finish_commit():
-            run.console.print(
-                "[yellow]note[/] a run died while it wrote the id tables; what it left is written now"
-            )
+        run.finish_commit()
         published = _published(run)
         _warn_of_another_key(run, published)
         if not again and run.id in published and not something_to_take(run):
@@ -151,47 +135,3 @@ def _write_registers(run: Run, summary: Summary | None, exit_code: int | None) -
             run.tables.append_rows(some, contract_of(name))
     if run.checks:
         quality.write_docs(results=run.checks, folder=run.config.warehouse / "data_docs", title=run.id)
-
-
-def train_model(
-    tables: Tables, config: Config, target: Path, *, thresholds: Thresholds, on: dt.date
-) -> dict[str, Any]:
-    """Learn a model from the records that may be joined on a date, and write it; returns the training facts.
-
-    Args:
-        tables: The warehouse.
-        config: What is compared, and the seed.
-        target: The file; its name is the version.
-        thresholds: How sure is sure enough, from now on.
-        on: The date whose permissions hold.
-
-    Raises:
-        ModelError: Silver holds too few records to learn from.
-    """
-    matching = config.matching
-    persons = tables.read("silver.person_record")
-    permission = link_permission(
-        persons,
-        tables.read("silver.identifier"),
-        tables.read("silver.consent_event"),
-        purpose=config.purposes["identity.link"],
-        namespaces=config.namespaces,
-        on=on,
-    )
-    records = comparable_records(persons, permission, sources=matching.sources)
-    rows = comparable(records, config.namespaces)
-    if len(rows) < _FEWEST_TO_LEARN_FROM:
-        raise ModelError(
-            f"silver holds {len(rows)} records to learn from; {_FEWEST_TO_LEARN_FROM} are the least"
-        )
-    model = replace(learn(fields_of(rows), seed=matching.seed), thresholds=thresholds, version=target.stem)
-    told = model_text(model, TYPES, records=len(rows), fingerprint=_fingerprint(rows))
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(told, encoding="utf-8")
-    return dict(json.loads(told)["training"])
-
-
-def _fingerprint(rows: pd.DataFrame) -> str:
-    """A hash of the training records' keys: says whether it is the same data, and nothing of it."""
-    keys = "\n".join((rows["source"] + "\x1f" + rows["source_key"]).tolist())
-    return hashlib.sha256(keys.encode()).hexdigest()[:16]

@@ -88,6 +88,13 @@ class Run:
         rows = self.tables.rows("ops.file")
         return [row for row in rows if row["status"] == "taken" and row["taken_for"] == self.on]
 
+    def finish_commit(self) -> None:
+        """Write what a run that died while it wrote the id tables has left, and say so."""
+        if self.tables.finish_commit():
+            self.console.print(
+                "[yellow]note[/] a run died while it wrote the id tables; what it left is written now"
+            )
+
     @contextmanager
     def stage(self, name: str) -> Iterator[Stage]:
         """Time a stage, show that it runs, and leave a line in the log when it ended."""

@@ -18,9 +18,10 @@ from data_samples.generate import main as generate
 from identity.config import Config
 from identity.config_reading import load_config
 from identity.linkage.model_file import read_model
-from identity.pipeline import run_stages, train_model
+from identity.pipeline import run_stages
 from identity.resolve.ledger import replay
 from identity.run import Run
+from identity.training import train_model
 from tests.golden.conftest import FIRST, ROOT, World
 
 DATES = [FIRST + dt.timedelta(days=n) for n in range(10)]
@@ -57,7 +58,8 @@ def retrained(world: World, config: Config, model: Path, *, on: dt.date) -> Conf
     """The configuration with a model learnt of a day's silver, with another seed."""
     learning = config.matching.model_copy(update={"seed": config.matching.seed + 1})
     sure = read_model(config.matching.model).thresholds
-    train_model(world.tables, config.model_copy(update={"matching": learning}), model, thresholds=sure, on=on)
+    learner = config.model_copy(update={"matching": learning})
+    train_model(world.tables, learner, version=model.stem, thresholds=sure, on=on).write(model)
     assert model.read_bytes() != config.matching.model.read_bytes()
     return config.model_copy(update={"matching": learning.model_copy(update={"model": model})})
 

@@ -124,6 +124,38 @@ def test_a_model_that_is_none(tmp_path: Path) -> None:
         read_model(path, FIELDS)
 
 
+COMPARE = ["compare-models", "--conf", "conf/local.yaml", "--model", "new.json", "--run-date", "2026-01-31"]
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        (None, "no model file"),
+        ('{"format": 99}', "not a model of format"),
+        ("other columns", "which the table does not have"),
+        ("another name", "says it is version"),
+    ],
+)
+def test_compare_models_refuses_a_model_before_spark_starts(
+    model: str | None,
+    said: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(ROOT)
+    (tmp_path / "silver" / "person_record").mkdir(parents=True)
+    path = tmp_path / "new.json"
+    shipped = (ROOT / "conf/models/finland-3.json").read_text(encoding="utf-8")
+    told = {"other columns": shipped.replace("phone_l", "fax_l"), "another name": shipped}
+    if model is not None:
+        path.write_text(told.get(model, model), encoding="utf-8")
+    with pytest.raises(SystemExit) as ended:
+        main([*COMPARE, "--model", str(path), "--warehouse", str(tmp_path)])
+    assert ended.value.code == 10
+    assert said in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
@@ -138,6 +170,12 @@ def test_a_model_that_is_none(tmp_path: Path) -> None:
         (["history", "an-id", "--conf", "conf/local.yaml", "--as-of", "yesterday"], 2, "yyyy-mm-dd"),
         (["why", "crm:1", "crm:2", "--conf", "conf/local.yaml", "--warehouse", "nowhere"], 2, "no warehouse"),
         (["why-not", "crm:1", "crm:2", "--conf", "conf/local.yaml", "--html", "README.md"], 2, "choose another name"),
+        (["train", "--conf", "conf/local.yaml", "--run-date", "2026-01-31", "--out", "model.html"], 2, "ends in .json"),
+        (["train", "--conf", "conf/local.yaml", "--run-date", "2026-01-31", "--keep", ".99"], 2, "--keep <= --join"),
+        (["train", "--conf", "conf/local.yaml", "--run-date", "2026-01-31", "--out", "README.md/m.json"], 3, "cannot be written"),
+        ([*COMPARE, "--warehouse", "nowhere"], 2, "no silver"),
+        ([*COMPARE, "--html", "README.md"], 2, "choose another name"),
+        ([*COMPARE, "--warehouse", "nowhere", "--run-date", "31.1.2026"], 2, "yyyy-mm-dd"),
         (["run", "--conf", "conf/local.yaml", "--run-date", "2026-01-31", "--warehouse", "README.md/w"], 3, "cannot be written"),
     ],
 )  # fmt: skip

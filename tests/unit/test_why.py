@@ -241,7 +241,14 @@ def test_personal_values_are_shown_only_when_asked_for(
     assert code == 0
     for text in (said, private.read_text(encoding="utf-8")):
         assert "ersonal data: keep" in text
-        for value in ("Salla", "Åho", "salla@posti.example", "+358401234567", "1980-01-31", "kauppakatu 7 [b]"):
+        for value in (
+            "Salla",
+            "Åho",
+            "salla@posti.example",
+            "+358401234567",
+            "1980-01-31",
+            "kauppakatu 7 [b]",
+        ):
             assert value in text
     assert stat.S_IMODE(private.stat().st_mode) == stat.S_IMODE(plain.stat().st_mode) == 0o600
 

@@ -16,8 +16,9 @@ from identity.linkage.clustering import Rules, components
 from identity.linkage.comparisons import has_place
 from identity.linkage.frequencies import common_values, count_frequencies
 from identity.linkage.known import Joined, Known, join_first
+from identity.linkage.learnt import Learnt
 from identity.linkage.model import Model, log_odds
-from identity.linkage.pairs import Ints, Pairs, compare, database
+from identity.linkage.pairs import Ints, Pairs, compare, compare_levels, database
 from identity.linkage.training import SEED, train
 from identity.linkage.work import MOST_SPEAKERS, Spread, here, load_fields, solve, work_of
 
@@ -97,15 +98,17 @@ def link_records(
     return Linked(into[joined.labels], candidates, weights, copies, reasons, model, cut)
 
 
-def learn(fields: pd.DataFrame, *, seed: int = SEED) -> Model:
-    """Learn a model of records, without labels.
+def learn(fields: pd.DataFrame, *, seed: int = SEED) -> Learnt:
+    """Learn a model of records, without labels, and keep what it was learnt from.
 
     Args:
         fields: A row a record, with the columns of `fields.standardise`, by `unique_id`.
         seed: Seed of the random pairs that agreement by chance is counted of.
     """
+    moved: list[float] = []
     with database() as connection:
-        return _compared(connection, fields, None, lambda _: None, seed)[2]
+        pairs, weights, model = _compared(connection, fields, None, lambda _: None, seed, moved.append)
+        return Learnt(model, pairs, weights, tuple(moved), _missing(connection, model))
 
 
 def _compared(
@@ -114,6 +117,7 @@ def _compared(
     model: Model | None,
     tell: Callable[[str], None],
     seed: int = SEED,
+    tell_moved: Callable[[float], None] = lambda _: None,
 ) -> tuple[Pairs, npt.NDArray[np.float64], Model]:
     """The candidates, their weights, and the model that weighed them."""
     names = set(fields.columns)
@@ -130,9 +134,19 @@ def _compared(
     candidates = compare(connection, "blocked", model.comparisons)
     if is_to_learn:
         tell("learn matches")
-        model = model.learn(candidates, records=len(fields), with_household=has_place(names))
+        model = model.learn(candidates, records=len(fields), with_household=has_place(names), tell=tell_moved)
         model = replace(model, frequencies=common_values(connection, model.comparisons))
     return candidates, model.weights(candidates), model
+
+
+def _missing(connection: duckdb.DuckDBPyConnection, model: Model) -> dict[str, float]:
+    """By comparison, the share of records that it can never compare: not even with themselves."""
+    connection.execute(
+        "create view themselves as select unique_id as join_key_l, unique_id as join_key_r from fields"
+    )
+    _, _, levels = compare_levels(connection, "themselves", model.comparisons)
+    names = (comparison["output_column_name"] for comparison in model.comparisons)
+    return dict(zip(names, (levels < 0).mean(axis=0).tolist(), strict=True))
 
 
 def _speakers(

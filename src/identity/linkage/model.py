@@ -7,7 +7,7 @@ pairs, in which members of one household, who share family name and address and 
 
 import copy
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple
 
@@ -24,7 +24,7 @@ _Table = npt.NDArray[np.float32]
 
 ROUNDS: Final = 8
 LEAST_PRIOR: Final = 1e-9
-_LEAST_HOUSEHOLD_PRIOR: Final = 1e-10
+LEAST_HOUSEHOLD_PRIOR: Final = 1e-10
 LARGEST_PRIOR: Final = 0.3
 _LEAST_M: Final = 0.002
 _LIMIT: Final = 60.0  # bits beyond which nothing is more certain
@@ -137,13 +137,21 @@ class Model:
         household = np.log2(self.household.prior) + _summed(self._household_tables, pairs)
         return np.clip(match, -_LIMIT, _LIMIT), np.clip(household, -_LIMIT, _LIMIT)
 
-    def learn(self, pairs: Pairs, *, records: int, with_household: bool) -> "Model":
+    def learn(
+        self,
+        pairs: Pairs,
+        *,
+        records: int,
+        with_household: bool,
+        tell: Callable[[float], None] = lambda _: None,
+    ) -> "Model":
         """Expectation maximisation over all candidate pairs; every other pair of the table counts as strangers.
 
         Args:
             pairs: The candidates.
             records: How many records the table has.
             with_household: Whether households can be told.
+            tell: Called after each round with the largest change of any m probability.
         """
         if not len(pairs):
             return self
@@ -176,11 +184,18 @@ class Model:
                 if model.household and comparison["output_column_name"] in model.household.probabilities:
                     shares = _shares(kinds.levels[:, place], is_household, len(levels))
                     probabilities[comparison["output_column_name"]] = shares
-            prior = float(np.clip(is_household.sum() / everything, _LEAST_HOUSEHOLD_PRIOR, LARGEST_PRIOR))
-            model = replace(
+            prior = float(np.clip(is_household.sum() / everything, LEAST_HOUSEHOLD_PRIOR, LARGEST_PRIOR))
+            learnt = replace(
                 model, splink=splink, household=model.household and Household(prior, probabilities)
             )
+            tell(float(np.abs(learnt._m - model._m).max()))
+            model = learnt
         return model
+
+    @property
+    def _m(self) -> Bits:
+        """The m probabilities of all levels."""
+        return np.array([level["m_probability"] for c in self.comparisons for level in numbered(c)])
 
     def _with_household(self) -> "Model":
         probabilities = {}

@@ -63,6 +63,20 @@ def read_model(path: Path, fields: Collection[str] | None = None) -> Model:
     return model
 
 
+def read_version(path: Path, fields: Collection[str]) -> Model:
+    """Read a model file that is known by its version: the file is called as the model is.
+
+    Raises:
+        ModelError: As `read_model`, or it is called otherwise.
+    """
+    model = read_model(path, fields)
+    if model.version != path.stem:
+        raise ModelError(
+            f"{path}: says it is version {model.version}; call the file {model.version}.json again"
+        )
+    return model
+
+
 def _model(told: Mapping[str, Any]) -> Model:
     household, frequencies = told["household"], told["frequencies"]
     return Model(

@@ -54,8 +54,7 @@ def clusters_with_devices(
     views: DataFrame,
 ) -> tuple[DataFrame, DataFrame]:
     """Every record's cluster, singletons and devices included, and the intervals in which devices were whose."""
-    alone = F.concat_ws("\x1f", *_KEY)
-    persons = records.join(joined, on=_KEY, how="left").withColumn("cluster", F.coalesce("cluster", alone))
+    persons = _with_cluster(records, joined)
     found = devices.logins(views, permission, persons)
     owners = run.tables.staged(
         devices.owners(
@@ -64,21 +63,44 @@ def clusters_with_devices(
         "device_owners",
     )
     attached = devices.sole_owner(owners).withColumnRenamed("cluster", "owner")
+    held = persons.join(attached, on=_KEY, how="left").withColumn("cluster", F.coalesce("owner", "cluster"))
+    return run.tables.staged(_to_inherit(held, carried, permission), "clusters"), owners
+
+
+def clusters_of_persons(
+    persons: DataFrame, identifiers: DataFrame, permission: DataFrame, joined: DataFrame
+) -> DataFrame:
+    """Every person record's cluster, singletons included and devices left aside, as `golden_id.inherit` takes them.
+
+    Args:
+        persons: silver.person_record.
+        identifiers: silver.identifier.
+        permission: Gate L.
+        joined: Clusters of the records that have edges.
+    """
+    clusters = _with_cluster(persons.select(*_KEY, "first_seen_at"), joined)
+    return _to_inherit(clusters, identifiers, permission)
+
+
+def _with_cluster(records: DataFrame, joined: DataFrame) -> DataFrame:
+    alone = F.concat_ws("\x1f", *_KEY)
+    return records.join(joined, on=_KEY, how="left").withColumn("cluster", F.coalesce("cluster", alone))
+
+
+def _to_inherit(clusters: DataFrame, carried: DataFrame, permission: DataFrame) -> DataFrame:
     level = carried.groupBy(*_KEY).agg(F.max(golden_id.strength()).alias("strength"))
-    clusters = (
-        persons.join(attached, on=_KEY, how="left")
-        .join(permission, on=_KEY, how="left")
+    return (
+        clusters.join(permission, on=_KEY, how="left")
         .join(level, on=_KEY, how="left")
         .select(
             *_KEY,
-            F.coalesce("owner", "cluster").alias("cluster"),
+            "cluster",
             _level().alias("level"),
             "link_permission",
             F.coalesce("confidence", F.lit(1.0)).alias("confidence"),
             "first_seen_at",
         )
     )
-    return run.tables.staged(clusters, "clusters"), owners
 
 
 def device_owner(run: Run, owners: DataFrame, members: DataFrame) -> DataFrame:

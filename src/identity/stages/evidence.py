@@ -1,13 +1,18 @@
 """What the resolve stage knows of records that may be joined, read and put together."""
 
+import datetime as dt
+
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from identity.config import Config
+from identity.consent.gates import link_permission
 from identity.resolve.decisions import usable
 from identity.resolve.edges import Evidence
 from identity.resolve.identifiers import shared_identifier_edges
 from identity.resolve.records import KEY, comparable_records
 from identity.run import Run
+from identity.tables import Tables
 
 
 def evidence_of(run: Run, permission: DataFrame) -> Evidence:
@@ -33,6 +38,28 @@ def evidence_of(run: Run, permission: DataFrame) -> Evidence:
         decisions=usable(tables.read("id.review_pair"), permission, on=run.on),
         identifiers=identifiers,
         before=tables.read("id.golden_member").where(eve),
+    )
+
+
+def permission_of(
+    tables: Tables, config: Config, records: DataFrame, carried: DataFrame, *, on: dt.date
+) -> DataFrame:
+    """Gate L on a date: `source`, `source_key`, `link_permission` of records.
+
+    Args:
+        tables: The warehouse.
+        config: What linking needs, and the identifier hierarchy.
+        records: Rows of silver.person_record, perhaps with devices among them.
+        carried: The identifiers they carry, as in silver.identifier.
+        on: The date.
+    """
+    return link_permission(
+        records,
+        carried,
+        tables.read("silver.consent_event"),
+        purpose=config.purposes["identity.link"],
+        namespaces=config.namespaces,
+        on=on,
     )
 
 

@@ -7,12 +7,11 @@ from pyspark.sql import functions as F
 
 from identity.config import Matching
 from identity.consent.decide import effective
-from identity.consent.gates import link_permission
 from identity.consent.reach import contact_points, held, subjects
 from identity.contracts import contract_of
-from identity.errors import ModelError, RunDateError
+from identity.errors import RunDateError
 from identity.linkage.model import Model
-from identity.linkage.model_file import read_model
+from identity.linkage.model_file import read_version
 from identity.resolve import golden_id
 from identity.resolve.edges import resolve_edges
 from identity.resolve.households import households
@@ -23,7 +22,7 @@ from identity.resolve.spread import over_executors
 from identity.run import Run
 from identity.stages.blast_radius import measure, require_within_limit
 from identity.stages.devices import clusters_with_devices, device_owner, device_views, with_devices
-from identity.stages.evidence import evidence_of, permitted_identifiers
+from identity.stages.evidence import evidence_of, permission_of, permitted_identifiers
 from identity.stages.gates import TableGate, id_facts
 from identity.standardise.identifiers import hash_key
 from identity.tables import Contracted, by_table, in_parallel
@@ -43,31 +42,23 @@ def resolve(run: Run) -> None:
     with run.stage("resolve") as stage:
         config, tables = run.config, run.tables
         before = tables.read("id.golden_member")
-        _require_not_before(run, before)
+        require_not_before(run, before)
         is_open = before.where("valid_to_on is null")
         persons = tables.read("silver.person_record")
         views = tables.staged(device_views(run), "device_view")
         records, carried = with_devices(persons, tables.read("silver.identifier"), views)
         permission = tables.staged(
-            link_permission(
-                records,
-                carried,
-                tables.read("silver.consent_event"),
-                purpose=config.purposes["identity.link"],
-                namespaces=config.namespaces,
-                on=run.on,
-            ),
-            "link_permission",
+            permission_of(tables, config, records, carried, on=run.on), "link_permission"
         )
         resolved = resolve_edges(
             evidence_of(run, permission),
             namespaces=config.namespaces,
-            model=_model(config.matching),
+            model=model_in_force(config.matching),
             spread=over_executors(tables.spark),
         )
         stage.counts["components_cut"] = resolved.cut
         clusters, owners = clusters_with_devices(run, records, carried, permission, resolved.clusters, views)
-        today = golden_id.inherit(clusters, is_open, _born(run), key=hash_key(run.key), on=run.on)
+        today = golden_id.inherit(clusters, is_open, born_of(run), key=hash_key(run.key), on=run.on)
         found = {"members": today.members, "merged": today.merged, "minted": today.minted}
         today = golden_id.Inheritance(*in_parallel([partial(tables.staged, f, n) for n, f in found.items()]))
         # What is replaced is read by what replaces it: everything is staged before anything is written.
@@ -159,23 +150,31 @@ def _staged_permissions(
     return by_table([gate.stage(decided, contract_of("consent.effective"))])
 
 
-def _model(matching: Matching) -> Model | None:
-    if not matching.probabilistic:
-        return None
-    model = read_model(matching.model, FIELDS)
-    if model.version != matching.model.stem:
-        raise ModelError(
-            f"{matching.model}: says it is version {model.version}; call the file {model.version}.json again"
-        )
-    return model
+def model_in_force(matching: Matching) -> Model | None:
+    """The configured model; None where nothing is compared.
+
+    Raises:
+        ModelError: The file does not fit, or is called otherwise than the model.
+    """
+    return read_version(matching.model, FIELDS) if matching.probabilistic else None
 
 
-def _born(run: Run) -> DataFrame:
+def born_of(run: Run) -> DataFrame:
+    """Every golden id ever minted, and since when: `golden_id`, `born_on`."""
     minted = run.tables.read("id.golden_history").where("event = 'minted'")
     return minted.groupBy("golden_id").agg(F.min("effective_on").alias("born_on"))
 
 
-def _require_not_before(run: Run, members: DataFrame) -> None:
+def require_not_before(run: Run, members: DataFrame) -> None:
+    """See that golden ids are kept as of no later date.
+
+    Args:
+        run: The run.
+        members: id.golden_member.
+
+    Raises:
+        RunDateError: They are.
+    """
     row = members.agg(F.max(F.greatest("valid_from_on", "valid_to_on")).alias("newest")).head()
     newest = None if row is None else row["newest"]
     if newest is not None and newest > run.on:

@@ -31,7 +31,7 @@ def fields(town: Town, types: dict[str, str]) -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def model(fields: pd.DataFrame) -> Model:
-    return learn(fields)
+    return learn(fields).model
 
 
 def test_prior_and_steps_add_up_to_the_weight(fields: pd.DataFrame, model: Model):

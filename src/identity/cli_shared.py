@@ -1,0 +1,61 @@
+"""What several verbs of the command line share: options, run dates, and tables over a Spark session."""
+
+import datetime as dt
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from identity.config import Config
+from identity.errors import ConfigError
+
+Conf = Annotated[
+    Path, typer.Option("--conf", help="Configuration file, such as conf/local.yaml.", show_default=False)
+]
+Warehouse = Annotated[
+    Path | None, typer.Option("--warehouse", help="Warehouse folder; overrides the configuration.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object on standard output.")]
+Truth = Annotated[
+    Path | None,
+    typer.Option("--truth", help="Folder with person_of_record.parquet; the result is scored against it."),
+]
+
+
+def date_of(text: str) -> dt.date:
+    """A run date as it was typed.
+
+    Raises:
+        ConfigError: It is none.
+    """
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError:
+        raise ConfigError(f"--run-date {text}: a date is written yyyy-mm-dd") from None
+
+
+@contextmanager
+def session(config: Config, *, needs_quality: bool) -> Iterator[Any]:
+    """Tables of the configured warehouse; Great Expectations is imported while Java starts."""
+    warm: threading.Thread | None = None
+    if needs_quality:
+        from identity import quality
+
+        warm = threading.Thread(target=quality.warm_up, daemon=True)
+        warm.start()
+    from identity.session import build_session, stop_session
+    from identity.tables import Tables, prepare_warehouse
+
+    prepare_warehouse(config.warehouse)
+    settings = config.spark
+    extra = {"spark.driver.memory": settings.driver_memory, **settings.settings}
+    spark = build_session(profile=settings.profile, master=settings.master, extra=extra)
+    try:
+        if warm is not None:
+            warm.join()
+        yield Tables(spark, config.warehouse)
+    finally:
+        stop_session(spark)
