@@ -25,7 +25,7 @@ from identity.stages.compare_models import compare_models
 from identity.stages.resolve import model_in_force
 from identity.training import Trained, train_model
 from tests.golden.conftest import ROOT, SECOND, WORLD, Published, World
-from tests.golden.test_why import words
+from tests.golden.test_why_of_world import words
 
 # Far surer than the shipped model must be, so that a switch would split somebody.
 THRESHOLDS = Thresholds(0.9999999, 0.999999, 0.5)

@@ -10,7 +10,7 @@ import pytest
 from identity.cli import main
 from identity.evaluation import evaluate, read_truth
 from tests.golden.conftest import FIRST, ROOT, SECOND, WORLD, Published
-from tests.golden.test_why import words
+from tests.golden.test_why_of_world import words
 
 CONF = str(ROOT / "conf" / "local.yaml")
 DEVICES = ("cookie", "mobile_id")
