@@ -170,6 +170,7 @@ def test_a_model_is_held_against_identifiers_alone(compared: Compared) -> None:
     assert "identifiers alone" in compare_page(found)
 
 
+@pytest.mark.long
 def test_a_switch_does_what_was_told(compared: Compared) -> None:
     """Last in this file, for it changes the world."""
     world = compared.world

@@ -1,8 +1,7 @@
 """No name, e-mail, phone or street of anybody in the world stands where only pseudonyms may."""
 
 import json
-import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -52,21 +51,33 @@ def readable(folder: Path) -> Iterator[tuple[Path, str]]:
             )
 
 
+def leaked(texts: Iterable[tuple[Path, str]], values: Collection[str]) -> set[str]:
+    """Names of the files in which a value stands; looked up by how it begins, for there are thousands of values."""
+    beginnings: dict[str, list[str]] = {}
+    for value in values:
+        beginnings.setdefault(value[:_LEAST], []).append(value)
+    found = set()
+    for path, text in texts:
+        low = text.lower()
+        met = {low[at : at + _LEAST] for at in range(len(low) - _LEAST + 1)} & beginnings.keys()
+        if any(value in low for beginning in met for value in beginnings[beginning]):
+            found.add(path.name)
+    return found
+
+
 @pytest.mark.parametrize("layer", ["gold", "id", "consent", "ops", "logs", "data_docs", "reports"])
 def test_no_personal_value_stands_in(published: Published, layer: str) -> None:
     values = personal_values()
     assert len(values) > 1000
-    pattern = re.compile("|".join(re.escape(value) for value in sorted(values, key=len, reverse=True)))
     files = list(readable(published.warehouse / layer))
     assert files
-    leaks = {path.name for path, text in files if pattern.search(text.lower())}
-    assert leaks == set()
+    assert leaked(files, values) == set()
 
 
 def test_the_search_finds_what_is_there(published: Published) -> None:
     value = "pekka.nieminen@sahkoposti.example"
     assert value in personal_values()
-    assert any(value in text.lower() for _, text in readable(published.warehouse / "silver"))
+    assert leaked(readable(published.warehouse / "silver"), [value])
 
 
 def test_silver_logs_hold_no_personal_value(published: Published) -> None:

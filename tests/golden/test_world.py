@@ -153,6 +153,7 @@ def test_no_two_loyalty_members_share_a_golden_id(published: Published) -> None:
     assert not standing["golden_id"].duplicated().any()
 
 
+@pytest.mark.long
 def test_households_change_nobody_and_permit_nothing(copied: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without them golden ids, edges, decisions and profiles are the same."""
 

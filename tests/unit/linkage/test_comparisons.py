@@ -1,10 +1,12 @@
 """Which level pairs are at, from written values on."""
 
+import itertools
+
 import duckdb
 import pandas as pd
 import pytest
 
-from identity.linkage.comparisons import comparisons
+from identity.linkage.comparisons import _slips, comparisons
 from identity.linkage.engine import arrow_of
 from identity.linkage.fields import standardise
 from identity.linkage.pairs import compare_levels, numbered
@@ -48,3 +50,20 @@ def test_an_address_made_of_names_tells_a_record_without_them():
     spare = ("Otto", "Virta", "captain@sea.fi")
     town = [("Anna", "Aho", "anna.aho@firma.fi"), (None, "Aho", "anna.aho@posti.fi")]
     assert level_of("email", *town, spare) == "the part before the @, or its digits, equal"
+
+
+@pytest.mark.parametrize("at_most", [1, 2])
+def test_slips_are_counted_as_by_the_full_rule(at_most: int):
+    words = ["".join(letters) for size in range(6) for letters in itertools.product("abc", repeat=size)]
+    with duckdb.connect(":memory:") as connection:
+        connection.register("words", pd.DataFrame({"word": [*words, None]}))
+        full = f"damerau_levenshtein(w_l, w_r) <= {at_most}"
+        differ = f"({full}) is distinct from {_slips('w', at_most)}"
+        query = (
+            f"select count(*), count(*) filter (where {full}), count(*) filter (where {differ}) "
+            "from (select a.word as w_l, b.word as w_r from words a, words b)"
+        )
+        compared, near, differing = connection.execute(query).fetchall()[0]
+    assert compared == (len(words) + 1) ** 2
+    assert 0 < near < compared / 2
+    assert differing == 0
