@@ -9,7 +9,7 @@ from typing import Any
 from identity import quality
 from identity.contracts import contract_of
 from identity.errors import IdentityError, RunDateError
-from identity.report import write_report
+from identity.pages.report import write_report
 from identity.run import Run, only_writer
 from identity.stages.ingest import ingest, something_to_take
 from identity.stages.profile import profile

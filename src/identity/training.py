@@ -15,7 +15,7 @@ from identity.linkage.files import write_all
 from identity.linkage.learnt import figures_of
 from identity.linkage.model import Model, Thresholds
 from identity.linkage.model_file import model_text
-from identity.model_page import training_page
+from identity.pages.model import training_page
 from identity.resolve.records import TYPES, comparable, comparable_records, fields_of
 from identity.stages.evidence import permission_of
 from identity.tables import Tables

@@ -12,12 +12,12 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from identity.cli_compare import show_comparison
-from identity.cli_train import show_training
-from identity.compare_page import compare_page
+from identity.cli.compare import show_comparison
+from identity.cli.train import show_training
 from identity.config_reading import load_config
 from identity.linkage.model import Thresholds
 from identity.linkage.model_file import read_version
+from identity.pages.compare import compare_page
 from identity.resolve.model_comparison import ONE_ONLY, THROUGH_OTHERS
 from identity.resolve.records import FIELDS
 from identity.run import Run

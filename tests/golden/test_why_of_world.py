@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from identity import cli_why
+from identity.cli import why as cli_why
 from identity.config import Config
 from identity.config_reading import load_config
+from identity.pages.why import why_page
 from identity.resolve.paths import by_strength, ends_of
 from identity.resolve.records import PERSONAL
 from identity.why import why, why_not
-from identity.why_page import why_page
 from tests.golden.conftest import ROOT, Published
 
 # Of each reason so many pairs are asked about.

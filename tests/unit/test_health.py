@@ -12,12 +12,12 @@ import pytest
 from rich.console import Console
 
 from identity.churn import churn, day_to_compare
-from identity.cli_evaluate import show_health
+from identity.cli.evaluate import show_health
 from identity.errors import ConfigError
 from identity.evaluate import health_of, scores
 from identity.health import Facts, health, over_limits, records_per_id, several_values, weakest_links
-from identity.health_page import health_page
 from identity.health_warnings import warnings
+from identity.pages.health import health_page
 
 D1, D2, D3 = dt.date(2026, 1, 31), dt.date(2026, 2, 1), dt.date(2026, 2, 2)
 KEY = ["source", "source_key"]

@@ -13,8 +13,8 @@ from pyspark.sql import SparkSession
 from identity.cli import main
 from identity.errors import ConfigError, IdentityError, ModelError, SourceError
 from identity.link import LinkRequest, LinkResult, link
-from identity.link_report import link_page
 from identity.linkage.frequencies import FEWEST
+from identity.pages.link_report import link_page
 from tests.unit.linkage.conftest import town as make_town
 
 town = make_town
@@ -217,7 +217,7 @@ def test_much_is_compared_on_spark_with_the_same_result(
     file: Path, tmp_path: Path, spark: SparkSession, monkeypatch: pytest.MonkeyPatch
 ):
     started: list[str] = []
-    monkeypatch.setattr("identity.cli_link.MOST_HERE", 0)
+    monkeypatch.setattr("identity.cli.link.MOST_HERE", 0)
     monkeypatch.setattr(
         "identity.session.build_session", lambda *, app_name: [spark, started.append(app_name)][0]
     )
@@ -252,7 +252,7 @@ def test_what_cannot_be_written_is_said_before_linking(
 def test_a_page_that_cannot_be_drawn_leaves_no_file(
     file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("identity.link_report.page_text", lambda **_: 1 / 0)
+    monkeypatch.setattr("identity.pages.link_report.page_text", lambda **_: 1 / 0)
     assert run(file, "--out", tmp_path / "out") == 1
     assert not (tmp_path / "out").exists()
 

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from identity.cli_compare import show_comparison
-from identity.cli_train import show_training
-from identity.compare_page import compare_page, id_rows, pair_rows, record_rows, truth_rows
+from identity.cli.compare import show_comparison
+from identity.cli.train import show_training
 from identity.errors import ModelError
 from identity.linkage.learnt import figures_of
 from identity.linkage.model import Thresholds
 from identity.linkage.model_file import model_text, read_version
-from identity.model_page import training_page
+from identity.pages.compare import compare_page, id_rows, pair_rows, record_rows, truth_rows
+from identity.pages.model import training_page
 from identity.training import Trained, report_of
 from tests.unit.linkage.test_learnt import MODEL, learnt
 from tests.unit.test_report import Page

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from identity.report import write_report
+from identity.pages.report import write_report
 
 SUMMARY: dict[str, Any] = {
     "run_id": "2026-01-31-abcdef12",

@@ -12,14 +12,14 @@ from rich.console import Console
 from typer.exceptions import TyperException
 
 from identity import __version__
-from identity.cli_compare import compare_models_command
-from identity.cli_evaluate import evaluate_command, scored
-from identity.cli_ids import history_command
-from identity.cli_link import link_command
-from identity.cli_review import review_app
-from identity.cli_shared import Conf, Json, Truth, Warehouse, date_of, session
-from identity.cli_train import train_command
-from identity.cli_why import why_command, why_not_command
+from identity.cli.compare import compare_models_command
+from identity.cli.evaluate import evaluate_command, scored
+from identity.cli.ids import history_command
+from identity.cli.link import link_command
+from identity.cli.review import review_app
+from identity.cli.shared import Conf, Json, Truth, Warehouse, date_of, session
+from identity.cli.train import train_command
+from identity.cli.why import why_command, why_not_command
 from identity.config_reading import load_config
 from identity.errors import ConfigError, IdentityError, PlatformError
 
@@ -65,8 +65,8 @@ def run_command(
     console = Console(stderr=True)
     with session(config, needs_quality=True) as tables:
         from identity import summary
+        from identity.pages.report import write_report
         from identity.pipeline import run_line
-        from identity.report import write_report
         from identity.run import Run
 
         key = config.secret()
@@ -182,7 +182,3 @@ def _plain(error: IdentityError) -> str:
 def _kind(error: Exception) -> str:
     condition = getattr(error, "getCondition", lambda: None)()
     return f"{type(error).__name__} {condition or ''}".strip()
-
-
-if __name__ == "__main__":
-    main()

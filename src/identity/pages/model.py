@@ -5,7 +5,7 @@ from typing import Any
 
 from identity.linkage.learnt import BITS_A_BAR, worth
 from identity.linkage.model import log_odds
-from identity.page import BAD, GOOD, Figure, bars, histogram, page_text
+from identity.pages.page import BAD, GOOD, Figure, bars, histogram, page_text
 
 
 def worth_figure(comparisons: list[dict[str, Any]]) -> Figure:

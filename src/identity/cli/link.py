@@ -42,8 +42,8 @@ def link_command(
     Starts Spark only where there is very much to compare.
     """
     from identity.link import LinkRequest, link
-    from identity.link_report import link_page
     from identity.linkage.files import require_writable
+    from identity.pages.link_report import link_page
 
     progress = Console(stderr=True)
     request = LinkRequest(files, id_column, source, _mapped(given or []), model, truth)

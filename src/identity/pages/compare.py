@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from identity.page import BAD, GOOD, WARNING, Figure, bars, grid, page_text
+from identity.pages.page import BAD, GOOD, WARNING, Figure, bars, grid, page_text
 
 _COLOURS = {"kept": GOOD, "merged": WARNING, "split": BAD}
 

@@ -62,7 +62,7 @@ def page_text(
         for figure in figures
         if figure.rows
     ]
-    pages = Environment(loader=PackageLoader("identity", "."), autoescape=select_autoescape(["j2"]))
+    pages = Environment(loader=PackageLoader("identity.pages", "."), autoescape=select_autoescape(["j2"]))
     page: str = pages.get_template("page.html.j2").render(
         title=title, subtitle=subtitle, tiles=list(tiles), figures=drawn
     )

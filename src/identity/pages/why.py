@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from identity.linkage.waterfall import Bar, chart_of
-from identity.page import Figure, page_text
+from identity.pages.page import Figure, page_text
 from identity.resolve.why_not import short
 from identity.why_tables import record_of_name
 

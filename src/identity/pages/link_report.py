@@ -10,8 +10,8 @@ from typing import Any
 import pandas as pd
 
 from identity.link import LinkResult
-from identity.model_page import worth_figure
-from identity.page import GOOD, NEUTRAL, Figure, bars, page_text
+from identity.pages.model import worth_figure
+from identity.pages.page import GOOD, NEUTRAL, Figure, bars, page_text
 
 _BITS_A_BAR = 2
 _MOST_BITS = 30

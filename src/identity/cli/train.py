@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from identity.cli_shared import Conf, Warehouse, date_of, session
+from identity.cli.shared import Conf, Warehouse, date_of, session
 from identity.config_reading import load_config
 from identity.errors import ConfigError
 

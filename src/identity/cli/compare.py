@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from identity.cli_shared import Conf, Json, Truth, Warehouse, date_of, session
+from identity.cli.shared import Conf, Json, Truth, Warehouse, date_of, session
 from identity.config_reading import load_config
 from identity.errors import ConfigError
 
@@ -58,7 +58,7 @@ def compare_models_command(
             run.finish_commit()
             found = compare_models(run, old=old, new=new, truth=truth)
     if html is not None:
-        from identity.compare_page import compare_page
+        from identity.pages.compare import compare_page
         from identity.private import private_file
 
         with private_file(html) as file:
@@ -79,7 +79,7 @@ def show_comparison(found: Mapping[str, Any], console: Console) -> None:
         found: What `stages.compare_models` tells.
         console: Where to.
     """
-    from identity.compare_page import name_of, pair_rows, truth_rows
+    from identity.pages.compare import name_of, pair_rows, truth_rows
 
     old, new = (name_of(found[side]) for side in ("old", "new"))
     console.print(f"{found['records']:,} records, {found['may_be_joined']:,} of them may be joined", **_PLAIN)

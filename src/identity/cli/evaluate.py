@@ -60,7 +60,7 @@ def evaluate_command(
     told = health_of(warehouse, limits=limits, since=day)
     told["warnings"] = warnings(told, f"--conf {conf or 'FILE'} --warehouse {warehouse}")
     if html is not None:
-        from identity.health_page import health_page
+        from identity.pages.health import health_page
         from identity.private import private_file
 
         with private_file(html) as file:

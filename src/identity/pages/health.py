@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from identity.health import CERTAIN, LEAST_PROBABILITY, NO_EDGE
-from identity.page import BAD, GOOD, NEUTRAL, WARNING, Figure, bars, page_text
+from identity.pages.page import BAD, GOOD, NEUTRAL, WARNING, Figure, bars, page_text
 
 _SURE: Final = 0.99
 _LIKELY: Final = 0.9

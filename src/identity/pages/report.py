@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from markupsafe import Markup
 
-from identity.page import BAD, GOOD, NEUTRAL, WARNING, Figure, bars, write_page
+from identity.pages.page import BAD, GOOD, NEUTRAL, WARNING, Figure, bars, write_page
 from identity.summary import Summary
 
 _GATES: Final = Markup(
