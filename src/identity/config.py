@@ -1,5 +1,6 @@
 """Configuration as types: frozen, unknown keys refused. `config_reading.load_config` makes one out of files."""
 
+import datetime as dt
 import hashlib
 import json
 import os
@@ -48,6 +49,12 @@ class Purpose(Frozen):
     expires_days: int | None = Field(default=None, gt=0)
     detail: Literal["total", "product_group", "product"] = "total"
     profile: bool = True
+
+
+class Notice(Frozen):
+    """A version of the privacy notice: a yes given under it counts until the day its validity ended."""
+
+    valid_to_on: dt.date
 
 
 class FeedColumn(Frozen):
@@ -146,6 +153,11 @@ class SparkSettings(Frozen):
     settings: dict[str, str] = {}
 
 
+def _in_order(value: Any) -> Any:
+    """What JSON does not know: sets by their members in order, dates as they are written."""
+    return value.isoformat() if isinstance(value, dt.date) else sorted(value)
+
+
 class Config(Frozen):
     """Everything a run needs to know, validated."""
 
@@ -158,6 +170,7 @@ class Config(Frozen):
     namespaces: dict[str, Namespace]
     purposes: dict[str, Purpose]
     technical_purposes: tuple[str, ...]
+    notices: dict[str, Notice] = {}
     matching: Matching
     sources: dict[str, SourceContract]
 
@@ -168,7 +181,7 @@ class Config(Frozen):
             exclude={"landing": True, "warehouse": True, "key": True, "spark": True, "matching": {"model"}}
         )
         # Sets have no order of their own: another process would name the same configuration otherwise.
-        text = json.dumps(steering, sort_keys=True, default=sorted)
+        text = json.dumps(steering, sort_keys=True, default=_in_order)
         model = self.matching.model.read_bytes() if self.matching.model.is_file() else b""
         return hashlib.sha256(text.encode() + model).hexdigest()
 

@@ -34,6 +34,7 @@ def load_config(
     parts["namespaces"] = identifiers.pop("namespaces", {})
     parts["technical_purposes"] = purposes.pop("technical", ())
     parts["purposes"] = purposes.pop("purposes", {})
+    parts["notices"] = purposes.pop("notices", {})
     parts["matching"] = _resolve(_read_named(raw, "matching", base, faults), "model", base)
     faults += [
         f"{key}: unknown key in {file}"

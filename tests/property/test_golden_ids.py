@@ -99,7 +99,7 @@ def told() -> Told:
 def cluster_frame(spark: SparkSession, lives: Told, nth: int) -> DataFrame:
     rows = [
         {
-            "source": record.source, "source_key": name, "cluster": cluster, "level": record.level,
+            "source": record.source, "source_key": name, "cluster": cluster, "part": name, "level": record.level,
             "link_permission": "barred" if name in lives.barred[nth] else "permitted", "confidence": 1.0,
             "first_seen_at": record.seen,
         }

@@ -4,10 +4,10 @@
 2. An objection (GDPR art. 21) beats everything and does not expire.
 3. Across identifiers of one person a no beats a yes, unless the yes is newer and at least as strong an
    identifier; otherwise it is a conflict, which denies.
+4. A yes speaks for its own confirmed part of the golden id; a no for all of it, and for whom it may also be (`reach.py`).
 5. Unknown, pending and expired deny purposes that need consent; other purposes run unless refused.
+6. A child's data need the guardian's permission too (`guardians.py`); nothing else passes between members of a household.
 7. Every decision names its rule and the statement that won.
-
-(Rules 4 and 6, reach over edges and households, are not decided here yet.)
 """
 
 import datetime as dt
@@ -16,9 +16,11 @@ from collections.abc import Mapping, Sequence
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from identity.config import STRENGTHS, Namespace, Purpose
+from identity.config import STRENGTHS, Namespace, Notice, Purpose
+from identity.consent.guardians import without_guardian
 
 PERSON = "person"
+_NEVER = dt.date(9999, 12, 31)
 
 
 def newest_statements(events: DataFrame, *, namespaces: Mapping[str, Namespace]) -> DataFrame:
@@ -43,23 +45,50 @@ def newest_statements(events: DataFrame, *, namespaces: Mapping[str, Namespace])
     )
 
 
+def yes_until(purposes: Mapping[str, Purpose], notices: Mapping[str, Notice]) -> Column:
+    """The day from which a yes no longer counts, by its age and its notice's validity; far off where it never ends.
+
+    Needs `purpose`, `asserted_at` and `notice_version`. Only a purpose that rests on consent needs a yes, so only its
+    yes can expire.
+    """
+    days = {
+        name: p.expires_days
+        for name, p in purposes.items()
+        if p.basis == "consent" and p.expires_days is not None
+    }
+    on_consent = F.col("purpose").isin(*(name for name, p in purposes.items() if p.basis == "consent"))
+    aged = F.lit(None).cast("date")
+    if days:
+        lasts = F.create_map(*(F.lit(x) for item in days.items() for x in item))[F.col("purpose")]
+        aged = F.date_add(F.col("asserted_at").cast("date"), lasts)
+    withdrawn = F.lit(None).cast("date")
+    if notices:
+        ends = ((version, notice.valid_to_on) for version, notice in notices.items())
+        withdrawn = F.create_map(*(F.lit(x) for item in ends for x in item))[F.col("notice_version")]
+        withdrawn = F.when(on_consent, withdrawn)
+    return F.coalesce(F.least(aged, withdrawn), F.lit(_NEVER))
+
+
 def effective(
     subjects: DataFrame,
     events: DataFrame,
     points: DataFrame,
+    children: DataFrame,
     *,
     purposes: Mapping[str, Purpose],
+    notices: Mapping[str, Notice],
     namespaces: Mapping[str, Namespace],
     on: dt.date,
 ) -> DataFrame:
     """Decide every purpose for every golden id.
 
     Args:
-        subjects: `golden_id`, `namespace`, `value_hmac`, `no_only`: identifiers whose statements speak for the id;
-            where `no_only`, a refusal that reaches it from a record that may not be joined.
+        subjects: Identifiers whose statements speak for an id, as `reach.subjects` returns them.
         events: silver.consent_event.
         points: `golden_id`, `kind` (email or phone), `contact_point`: where the id can be reached.
+        children: What `guardians.children` returns.
         purposes: Purposes by name.
+        notices: Privacy notices whose validity ended, by version.
         namespaces: The identifier hierarchy.
         on: Run date.
 
@@ -67,71 +96,100 @@ def effective(
         consent.effective: a row a golden id and purpose; for purposes that need a contact point, a row each.
     """
     rules = events.sparkSession.createDataFrame(
-        [(name, p.basis, p.contact, p.expires_days) for name, p in purposes.items()],
-        "purpose string, lawful_basis string, contact string, expires_days int",
+        [(name, p.basis, p.contact) for name, p in purposes.items()],
+        "purpose string, lawful_basis string, contact string",
     )
-    heard = (
+    said = (
         newest_statements(events, namespaces=namespaces)
+        .withColumn("until", yes_until(purposes, notices))
         .withColumnsRenamed({"subject_namespace": "namespace", "subject_hmac": "value_hmac"})
-        .join(subjects, on=["namespace", "value_hmac"], how="inner")
-        .where("not no_only or value = 'n'")
-        .join(F.broadcast(rules.select("purpose", "contact")), on="purpose", how="inner")
     )
-    # What was said of a contact point counts for that point; what was said at large, for every point.
-    at_large = F.col("contact_point_hmac").isNull()
-    of_person = heard.where(at_large & F.col("contact").isNull()).withColumn("contact_point", F.lit(PERSON))
-    of_points = heard.join(
-        points.withColumnRenamed("kind", "contact"), on=["golden_id", "contact"], how="inner"
-    ).where(at_large | (F.col("contact_point_hmac") == F.col("contact_point")))
-    question = ["golden_id", "purpose", "contact_point"]
-    weighed = weigh(of_person.unionByName(of_points), by=question)
-    asked = _questions(subjects, points, rules)
-    return _judge(asked.join(weighed, on=question, how="left"), on=on)
+
+    def decide(speaking: DataFrame, reached: DataFrame) -> DataFrame:
+        heard = (
+            said.join(speaking, on=["namespace", "value_hmac"], how="inner")
+            .where(
+                "part is not null or (value = 'n' and (heard_to is null or cast(asserted_at as date) <= heard_to))"
+            )
+            .join(F.broadcast(rules.select("purpose", "contact")), on="purpose", how="inner")
+        )
+        # What was said of a contact point counts for that point; what was said at large, for every point.
+        at_large = F.col("contact_point_hmac").isNull()
+        of_person = heard.where(at_large & F.col("contact").isNull()).withColumn(
+            "contact_point", F.lit(PERSON)
+        )
+        of_points = heard.join(
+            reached.withColumnRenamed("kind", "contact"), on=["golden_id", "contact"], how="inner"
+        ).where(at_large | (F.col("contact_point_hmac") == F.col("contact_point")))
+        question = ["golden_id", "purpose", "contact_point"]
+        weighed = weigh(of_person.unionByName(of_points), by=question)
+        asked = _questions(speaking, reached, rules)
+        return _judge(asked.join(weighed, on=question, how="left"), on=on)
+
+    guardians = (
+        children.where("guardian_id is not null").select(F.col("guardian_id").alias("golden_id")).distinct()
+    )
+    granted = decide(
+        subjects.join(guardians, on="golden_id", how="left_semi"),
+        points.join(guardians, on="golden_id", how="left_semi"),
+    ).where("decision = 'permit'")
+    needing = [name for name, p in purposes.items() if p.basis == "consent"]
+    return without_guardian(decide(subjects, points), granted, children, purposes=needing)
 
 
 def weigh(heard: DataFrame, *, by: Sequence[str]) -> DataFrame:
-    """Weigh all that was said on each question (rules 1 to 3).
+    """Weigh all that was said on each question (rules 1 to 4).
 
     Rule 3 asks every yes, not only the newest: is it newer than every no, and at least as strong? Such a yes lifts
-    the no.
+    the no, for the part it was said in (rule 4).
 
     Args:
-        heard: What `newest_statements` returns, with the columns that name the question.
+        heard: What `newest_statements` returns, with `part`, `until`, and the columns that name the question.
         by: Those columns.
 
     Returns:
-        `by`, `objection`, `no`, `yes` (the statements that speak loudest, null where nothing was said), and `lifts`.
+        `by`, `objection`, `no`, `yes` (the statements that speak loudest, null where nothing was said), and `lifting`:
+        every yes that no refusal stands against, each with `part` and `until`.
     """
-    said = F.struct("asserted_at", "strength", "source", "event_key")
+    told = ("asserted_at", "strength", "source", "event_key")
+    said = F.struct(*told)
     is_objection = F.col("basis") == "objection"
     is_no = (F.col("value") == "n") & ~is_objection
-    told = heard.groupBy(*by).agg(
+    weighed = heard.groupBy(*by).agg(
         F.max(F.when(is_objection, said)).alias("objection"),
         F.max(F.when(is_no, said)).alias("no"),
         F.max(F.when(is_no, F.col("strength"))).alias("no_strength"),
-        F.collect_list(F.when(F.col("value") == "y", said)).alias("yeses"),
+        F.collect_list(F.when(F.col("value") == "y", F.struct(*told, "part", "until"))).alias("yeses"),
     )
     lifting = F.filter(
         "yeses",
         lambda yes: (
-            (yes["asserted_at"] > F.col("no.asserted_at")) & (yes["strength"] >= F.col("no_strength"))
+            F.col("no").isNull()
+            | ((yes["asserted_at"] > F.col("no.asserted_at")) & (yes["strength"] >= F.col("no_strength")))
         ),
     )
+    loudest = F.coalesce(F.array_max("lifting"), F.array_max("yeses"))
     return (
-        told.withColumn("lifting", F.array_max(lifting))
-        .withColumn("yes", F.coalesce("lifting", F.array_max("yeses")))
-        .select(*by, "objection", "no", "yes", F.col("lifting").isNotNull().alias("lifts"))
+        weighed.withColumn("lifting", lifting)
+        .withColumn("yes", loudest)
+        .select(*by, "objection", "no", "yes", "lifting")
     )
+
+
+def standing(on: dt.date) -> Column:
+    """Of `weigh`'s lifting yeses those that have not expired (rule 5)."""
+    return F.filter("lifting", lambda yes: yes["until"] > F.lit(on))
 
 
 def _questions(subjects: DataFrame, points: DataFrame, rules: DataFrame) -> DataFrame:
-    """A row a golden id and purpose (and contact point) there is to decide."""
-    ids = subjects.select("golden_id").distinct()
+    """A row a golden id and purpose (and contact point) there is to decide, with the id's parts."""
+    ids = subjects.groupBy("golden_id").agg(F.sort_array(F.collect_set("part")).alias("parts"))
     of_person = ids.crossJoin(F.broadcast(rules.where("contact is null"))).withColumn(
         "contact_point", F.lit(PERSON)
     )
     by_kind = F.broadcast(rules.where("contact is not null"))
-    of_points = points.join(by_kind, on=F.col("kind") == F.col("contact"), how="inner").drop("kind")
+    reached = points.join(ids, on="golden_id", how="inner")
+    of_points = reached.join(by_kind, on=F.col("kind") == F.col("contact"), how="inner").drop("kind")
     every = of_person.unionByName(of_points.select(*of_person.columns))
     return every.withColumn("channel", F.coalesce("contact", F.lit("any"))).drop("contact")
 
@@ -142,34 +200,54 @@ def _judge(heard: DataFrame, *, on: dt.date) -> DataFrame:
     objected = F.col("objection").isNotNull() & ~by_contract
     refused = F.col("no").isNotNull() & ~by_contract
     agreed = F.col("yes").isNotNull()
-    until = F.when(needs_yes, F.date_add(F.col("yes.asserted_at").cast("date"), F.col("expires_days")))
-    expired = agreed & (until <= F.lit(on))
+    lifts = F.size("lifting") > 0
+    stands = F.size("standing") > 0
+    nobody = F.lit(None).cast("struct<source:string,event_key:string>")
 
-    def verdict(decision: str, rule: int, winner: str | None, *, conflict: bool = False) -> Column:
+    def verdict(decision: str, rule: int | Column, winner: Column, *, conflict: bool = False) -> Column:
         return F.struct(
             F.lit(decision).alias("decision"),
-            F.lit(rule).alias("rule_no"),
+            (F.lit(rule) if isinstance(rule, int) else rule).alias("rule_no"),
             F.lit(conflict).alias("is_conflict"),
-            (F.col(winner)["source"] if winner else F.lit(None).cast("string")).alias("winning_source"),
-            (F.col(winner)["event_key"] if winner else F.lit(None).cast("string")).alias("winning_event_key"),
+            winner["source"].alias("winning_source"),
+            winner["event_key"].alias("winning_event_key"),
         )
 
+    newest = F.array_max("standing")
     decided = (
-        F.when(objected, verdict("deny", 2, "objection"))
-        .when(refused & agreed & ~F.col("lifts"), verdict("deny", 3, "no", conflict=True))
-        .when(refused & ~agreed, verdict("deny", 1, "no"))
-        .when(needs_yes & expired, verdict("deny", 5, "yes"))
-        .when(refused & agreed, verdict("permit", 3, "yes"))
-        .when(agreed & ~by_contract, verdict("permit", 1, "yes"))
-        .when(needs_yes, verdict("deny", 5, None))
-        .otherwise(verdict("permit", 5, None))
+        F.when(objected, verdict("deny", 2, F.col("objection")))
+        .when(refused & agreed & ~lifts, verdict("deny", 3, F.col("no"), conflict=True))
+        .when(refused & ~agreed, verdict("deny", 1, F.col("no")))
+        .when(needs_yes & stands, verdict("permit", F.when(refused, 3).otherwise(1), newest))
+        .when(needs_yes & agreed, verdict("deny", 5, F.col("yes")))
+        .when(refused & agreed, verdict("permit", 3, F.col("yes")))
+        .when(agreed & ~by_contract, verdict("permit", 1, F.col("yes")))
+        .when(needs_yes, verdict("deny", 5, nobody))
+        .otherwise(verdict("permit", 5, nobody))
     )
-    return heard.withColumn("v", decided).select(
-        "golden_id",
-        "purpose",
-        "channel",
-        "contact_point",
-        "v.*",
-        F.lit(on).alias("decided_on"),
-        F.when(F.col("v.decision") == "permit", until).alias("valid_to_on"),
+    said_in = F.when(needs_yes, F.col("standing")).when(refused, F.col("lifting"))
+    of_yes = F.sort_array(F.array_distinct(F.transform(said_in, lambda yes: yes["part"])))
+    until = F.when(needs_yes, F.nullif(newest["until"], F.lit(_NEVER)))
+    permits = F.col("v.decision") == "permit"
+    return (
+        heard.withColumn("lifting", F.coalesce("lifting", F.array().cast(_YESES)))
+        .withColumn("standing", standing(on))
+        .withColumn("v", decided)
+        .select(
+            "golden_id",
+            "purpose",
+            "channel",
+            "contact_point",
+            "v.*",
+            F.lit(on).alias("decided_on"),
+            F.when(permits, until).alias("valid_to_on"),
+            F.when(permits, F.coalesce(of_yes, "parts"))
+            .otherwise(F.array().cast("array<string>"))
+            .alias("permitted_parts"),
+        )
     )
+
+
+_YESES = (
+    "array<struct<asserted_at:timestamp,strength:int,source:string,event_key:string,part:string,until:date>>"
+)

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from identity.config import Namespace, Purpose, SourceContract
-from identity.consent.decide import newest_statements, weigh
+from identity.config import Namespace, Notice, Purpose, SourceContract
+from identity.consent.decide import newest_statements, standing, weigh, yes_until
 
 
 def collectable(
@@ -59,6 +59,7 @@ def link_permission(
     events: DataFrame,
     *,
     purpose: Purpose,
+    notices: Mapping[str, Notice],
     namespaces: Mapping[str, Namespace],
     on: dt.date,
 ) -> DataFrame:
@@ -73,13 +74,18 @@ def link_permission(
         identifiers: silver.identifier rows of those records.
         events: silver.consent_event.
         purpose: The purpose `identity.link`, for the age at which a yes expires.
+        notices: Privacy notices whose validity ended, by version.
         namespaces: The identifier hierarchy.
         on: Run date.
 
     Returns:
         `source`, `source_key`, `link_permission` (permitted or barred), a row a record.
     """
-    said = newest_statements(events.where("purpose = 'identity.link'"), namespaces=namespaces)
+    newest = newest_statements(events.where("purpose = 'identity.link'"), namespaces=namespaces)
+    # A yes speaks for the record that carries it alone, so parts play no role here.
+    said = newest.withColumn("until", yes_until({"identity.link": purpose}, notices)).withColumn(
+        "part", F.lit(None).cast("string")
+    )
     heard = identifiers.select("namespace", "value_hmac", "source", "source_key").join(
         said.drop("source").withColumnsRenamed(
             {"subject_namespace": "namespace", "subject_hmac": "value_hmac"}
@@ -88,12 +94,7 @@ def link_permission(
         how="inner",
     )
     judged = weigh(heard, by=["source", "source_key"])
-    stands = F.col("no").isNull() | F.col("lifts")
-    fresh = F.lit(True)
-    if purpose.expires_days is not None:
-        until = F.date_add(F.col("yes.asserted_at").cast("date"), purpose.expires_days)
-        fresh = until > F.lit(on)
-    permitted = F.col("yes").isNotNull() & stands & fresh & F.col("objection").isNull()
+    permitted = (F.size(standing(on)) > 0) & F.col("objection").isNull()
     return (
         records.select("source", "source_key", "linkage")
         .join(judged.withColumn("permitted", permitted), on=["source", "source_key"], how="left")

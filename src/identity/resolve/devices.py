@@ -14,12 +14,12 @@ from identity.config import Namespace
 
 
 def logins(views: DataFrame, permission: DataFrame, clusters: DataFrame) -> DataFrame:
-    """Logins on devices that may be joined: `namespace`, `value_hmac`, `at`, `cluster` of the login's person.
+    """Logins on devices that may be joined: `namespace`, `value_hmac`, `at`, `cluster` and `part` of the login's person.
 
     Args:
         views: `namespace`, `value_hmac`, `login_id`, `occurred_at`; robots left out.
         permission: Gate L, devices and logins included.
-        clusters: `source`, `source_key`, `cluster` of every record.
+        clusters: `source`, `source_key`, `cluster`, `part` of every record.
     """
     permitted = permission.where("link_permission = 'permitted'").drop("link_permission")
     devices = permitted.select(F.col("source").alias("namespace"), F.col("source_key").alias("value_hmac"))
@@ -29,19 +29,27 @@ def logins(views: DataFrame, permission: DataFrame, clusters: DataFrame) -> Data
     return (
         views.where("login_id is not null")
         .join(devices, on=["namespace", "value_hmac"], how="left_semi")
-        .join(persons.select(F.col("source_key").alias("login_id"), "cluster"), on="login_id", how="inner")
-        .select("namespace", "value_hmac", F.col("occurred_at").alias("at"), "cluster")
+        .join(
+            persons.select(F.col("source_key").alias("login_id"), "cluster", "part"),
+            on="login_id",
+            how="inner",
+        )
+        .select("namespace", "value_hmac", F.col("occurred_at").alias("at"), "cluster", "part")
     )
 
 
 def owners(found: DataFrame, *, namespaces: Mapping[str, Namespace], look_back_days: int) -> DataFrame:
-    """Intervals of ownership: `namespace`, `value_hmac`, `cluster`, `from_at`, `to_at` (open when null), `is_shared`."""
+    """Intervals of ownership by a confirmed part of a person.
+
+    Returns:
+        `namespace`, `value_hmac`, `cluster`, `part`, `from_at`, `to_at` (open when null), `is_shared`.
+    """
     limit = F.create_map(*(F.lit(part) for name, n in namespaces.items() for part in (name, n.max_persons)))
     device = Window.partitionBy("namespace", "value_hmac")
-    in_time = device.orderBy("at", "cluster")
+    in_time = device.orderBy("at", "cluster", "part")
     changes = (
-        found.withColumn("before", F.lag("cluster").over(in_time))
-        .where("before is null or before != cluster")
+        found.withColumn("before", F.lag("part").over(in_time))
+        .where("before is null or before != part")
         .withColumn("is_first", F.col("before").isNull())
     )
     back = F.col("at") - F.make_dt_interval(F.lit(look_back_days))
@@ -49,6 +57,7 @@ def owners(found: DataFrame, *, namespaces: Mapping[str, Namespace], look_back_d
         "namespace",
         "value_hmac",
         "cluster",
+        "part",
         F.when(F.col("is_first"), back).otherwise(F.col("at")).alias("from_at"),
         F.lead("at").over(in_time).alias("to_at"),
         (F.size(F.collect_set("cluster").over(device)) > limit[F.col("namespace")]).alias("is_shared"),
@@ -56,10 +65,19 @@ def owners(found: DataFrame, *, namespaces: Mapping[str, Namespace], look_back_d
 
 
 def sole_owner(intervals: DataFrame) -> DataFrame:
-    """Devices that only one person ever used: `source`, `source_key`, `cluster`; they become part of the person."""
+    """Devices that only one person ever used: they become records of the person.
+
+    Returns:
+        `source`, `source_key`, `cluster`, `part`; null for a device that several parts of the person used.
+    """
     return (
         intervals.groupBy(F.col("namespace").alias("source"), F.col("value_hmac").alias("source_key"))
-        .agg(F.collect_set("cluster").alias("clusters"))
+        .agg(F.collect_set("cluster").alias("clusters"), F.collect_set("part").alias("parts"))
         .where("size(clusters) = 1")
-        .select("source", "source_key", F.col("clusters")[0].alias("cluster"))
+        .select(
+            "source",
+            "source_key",
+            F.col("clusters")[0].alias("cluster"),
+            F.when(F.size("parts") == 1, F.col("parts")[0]).alias("part"),
+        )
     )

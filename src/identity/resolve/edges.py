@@ -18,7 +18,16 @@ from pyspark.sql import functions as F
 from identity.config import Namespace
 from identity.contracts import contract_of
 from identity.linkage.engine import Linked, link_records
-from identity.linkage.known import CANNOT_LINK, OVER_LIMIT, Held, Known, breaks_limit, join_first
+from identity.linkage.known import (
+    CANNOT_LINK,
+    OVER_LIMIT,
+    Held,
+    Known,
+    breaks_limit,
+    by_smallest,
+    connected,
+    join_first,
+)
 from identity.linkage.model import Model, log_odds
 from identity.linkage.pairs import Ints
 from identity.linkage.waterfall import STEPS, steps_of
@@ -36,7 +45,7 @@ COPY_RANK: Final = 99
 LINKED_RANK: Final = 100  # after every identifier namespace
 _EVIDENCE: Final = contract_of("id.edge").columns["evidence"].type
 _SHAPE = f"{EDGE}, fate string, evidence {_EVIDENCE}"
-_CLUSTERS = "source string, source_key string, cluster string, confidence double"
+_CLUSTERS = "source string, source_key string, cluster string, part string, confidence double"
 # Cluster confidence of what no model weighed.
 _CERTAIN: Final = 1.0
 
@@ -46,7 +55,8 @@ class Resolved(NamedTuple):
 
     Attributes:
         edges: The shape of id.edge.
-        clusters: `source`, `source_key`, `cluster`, `confidence`; records without an edge are not in it.
+        clusters: `source`, `source_key`, `cluster`, `part`, `confidence`; records without an edge are not in it. A part
+            is what identifiers or a person's decision hold together within a cluster (docs/adr/0016).
         cut: Components that were too large and had to be cut.
     """
 
@@ -260,14 +270,18 @@ def _over_limit(known: Known, labels: Ints, a: Ints, b: Ints) -> npt.NDArray[np.
 
 
 def _clusters(spark: SparkSession, edges: pd.DataFrame, labels: Ints, nodes: _Nodes) -> DataFrame:
-    """Cluster of each record that has an edge, named by its first record."""
+    """Cluster and confirmed part of each record that has an edge, both named by their first record."""
     used = edges[edges["fate"] == "used"]
+    confirmed = nodes.ends(used[used["kind"] != "probabilistic"])
+    parts = by_smallest(connected(len(labels), *confirmed))
     confidence = np.zeros(len(labels))
     certain = pd.to_numeric(used["probability"]).fillna(_CERTAIN).to_numpy(float)
     for side in nodes.ends(used):
         np.maximum.at(confidence, side, certain)
     found = nodes.named(np.arange(len(labels))).assign(
-        cluster=nodes.keys[labels].to_numpy(object), confidence=np.where(confidence > 0, confidence, _CERTAIN)
+        cluster=nodes.keys[labels].to_numpy(object),
+        part=nodes.keys[parts].to_numpy(object),
+        confidence=np.where(confidence > 0, confidence, _CERTAIN),
     )
     return spark.createDataFrame(found, _CLUSTERS) if len(found) else spark.createDataFrame([], _CLUSTERS)
 

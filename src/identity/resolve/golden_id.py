@@ -17,7 +17,8 @@ class Inheritance:
     """Which cluster is which golden id today.
 
     Attributes:
-        members: `golden_id`, `source`, `source_key`, `level`, `link_permission`, `confidence`, `cluster`.
+        members: `golden_id`, `part`, `source`, `source_key`, `level`, `link_permission`, `confidence`, `cluster`. `part`
+            names what identifiers or decisions hold together within the id.
         merged: `golden_id` that ended, `live_golden_id` it lives on as.
         minted: `golden_id` that is new, `split_from` (null unless its records came from an id that lives on).
     """
@@ -32,6 +33,11 @@ def strength() -> Column:
     return F.create_map(*(F.lit(part) for item in STRENGTHS.items() for part in item))[F.col("level")]
 
 
+def part_name(first_record: Column) -> Column:
+    """What a part is called: a part is found by its first record, whose key need not be told."""
+    return F.substring(F.sha2(first_record, 256), 1, 16)
+
+
 def inherit(
     clusters: DataFrame, open_members: DataFrame, born: DataFrame, *, key: bytes, on: dt.date
 ) -> Inheritance:
@@ -43,7 +49,7 @@ def inherit(
     without an id gets one, minted from its oldest record and the run date.
 
     Args:
-        clusters: `source`, `source_key`, `cluster`, `level`, `link_permission`, `confidence`, `first_seen_at`.
+        clusters: `source`, `source_key`, `cluster`, `part`, `level`, `link_permission`, `confidence`, `first_seen_at`.
         open_members: Open rows of id.golden_member before this run.
         born: `golden_id`, `born_on` of every id ever minted.
         key: Key of golden ids.
@@ -90,7 +96,13 @@ def inherit(
     )
     return Inheritance(
         members=records.join(ids.select("cluster", "golden_id"), on="cluster", how="inner").select(
-            "golden_id", *_KEY, "level", "link_permission", "confidence", "cluster"
+            "golden_id",
+            part_name(F.col("part")).alias("part"),
+            *_KEY,
+            "level",
+            "link_permission",
+            "confidence",
+            "cluster",
         ),
         merged=claims.where("age > 1")
         .join(kept, on="cluster", how="inner")
@@ -119,7 +131,7 @@ def membership(members: DataFrame, before: DataFrame, *, on: dt.date) -> DataFra
     )
     since = old.where(stays).select(*_KEY, "valid_from_on")
     opened = members.join(since, on=_KEY, how="left").select(
-        "golden_id", *_KEY, "level", "link_permission", "confidence",
+        "golden_id", "part", *_KEY, "level", "link_permission", "confidence",
         F.coalesce("valid_from_on", F.lit(on)).alias("valid_from_on"),
         F.lit(None).cast("date").alias("valid_to_on"),
     )  # fmt: skip

@@ -220,7 +220,8 @@ def _with_ids(
     )
     founded = before.groupBy(F.col("household_id").alias("golden_id")).agg(F.min("since_on").alias("born_on"))
     clusters = today.join(people.select("golden_id", "first_seen_at"), on="golden_id", how="inner").select(
-        kind, F.col("golden_id").alias("source_key"), "cluster", F.lit("identified").alias("level"),
+        kind, F.col("golden_id").alias("source_key"), "cluster", F.col("cluster").alias("part"),
+        F.lit("identified").alias("level"),
         F.lit("permitted").alias("link_permission"), F.lit(1.0).alias("confidence"), "first_seen_at",
     )  # fmt: skip
     places = was.select(F.col("old_id").alias("golden_id"), kind, F.col("golden_id").alias("source_key"))

@@ -62,8 +62,10 @@ def clusters_with_devices(
         ),
         "device_owners",
     )
-    attached = devices.sole_owner(owners).withColumnRenamed("cluster", "owner")
-    held = persons.join(attached, on=_KEY, how="left").withColumn("cluster", F.coalesce("owner", "cluster"))
+    attached = devices.sole_owner(owners).withColumnsRenamed({"cluster": "owner", "part": "owner_part"})
+    held = persons.join(attached, on=_KEY, how="left").withColumns(
+        {"cluster": F.coalesce("owner", "cluster"), "part": F.coalesce("owner_part", "part")}
+    )
     return run.tables.staged(_to_inherit(held, carried, permission), "clusters"), owners
 
 
@@ -84,7 +86,9 @@ def clusters_of_persons(
 
 def _with_cluster(records: DataFrame, joined: DataFrame) -> DataFrame:
     alone = F.concat_ws("\x1f", *_KEY)
-    return records.join(joined, on=_KEY, how="left").withColumn("cluster", F.coalesce("cluster", alone))
+    return records.join(joined, on=_KEY, how="left").withColumns(
+        {"cluster": F.coalesce("cluster", alone), "part": F.coalesce("part", alone)}
+    )
 
 
 def _to_inherit(clusters: DataFrame, carried: DataFrame, permission: DataFrame) -> DataFrame:
@@ -95,6 +99,7 @@ def _to_inherit(clusters: DataFrame, carried: DataFrame, permission: DataFrame) 
         .select(
             *_KEY,
             "cluster",
+            "part",
             _level().alias("level"),
             "link_permission",
             F.coalesce("confidence", F.lit(1.0)).alias("confidence"),
@@ -110,10 +115,11 @@ def device_owner(run: Run, owners: DataFrame, members: DataFrame) -> DataFrame:
     )
     by_cluster = members.select("cluster", "golden_id").distinct()
     owned = owners.join(by_cluster, on="cluster", how="inner").select(
-        "namespace", "value_hmac", "golden_id", "from_at", "to_at", "is_shared"
-    )
+        "namespace", "value_hmac", "golden_id", golden_id.part_name(F.col("part")).alias("part"),
+        "from_at", "to_at", "is_shared",
+    )  # fmt: skip
     unowned = is_device.select(
-        F.col("source").alias("namespace"), F.col("source_key").alias("value_hmac"), "golden_id"
+        F.col("source").alias("namespace"), F.col("source_key").alias("value_hmac"), "golden_id", "part"
     )
     unowned = unowned.join(owned, on=["namespace", "value_hmac"], how="left_anti")
     return owned.unionByName(

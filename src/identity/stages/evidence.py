@@ -58,6 +58,7 @@ def permission_of(
         carried,
         tables.read("silver.consent_event"),
         purpose=config.purposes["identity.link"],
+        notices=config.notices,
         namespaces=config.namespaces,
         on=on,
     )

@@ -7,7 +7,9 @@ from pyspark.sql import functions as F
 
 from identity.config import Matching
 from identity.consent.decide import effective
-from identity.consent.reach import contact_points, held, subjects
+from identity.consent.guardians import children
+from identity.consent.reach import carried_refusals, contact_points, held, subjects
+from identity.consent.repermission import repermission
 from identity.contracts import contract_of
 from identity.errors import RunDateError
 from identity.linkage.model import Model
@@ -65,7 +67,7 @@ def resolve(run: Run) -> None:
         with TableGate(run, "id") as gate:
             permissions, homes, ids, radius = in_parallel(
                 [
-                    partial(_staged_permissions, run, gate, today, carried),
+                    partial(_staged_permissions, run, gate, today, carried, resolved.edges),
                     partial(_staged_around, run, gate, today, permission, owners),
                     partial(_staged_ids, run, gate, today, resolved.edges),
                     partial(measure, run, today, is_open),
@@ -134,20 +136,36 @@ def _staged_permissions(
     gate: TableGate,
     today: golden_id.Inheritance,
     carried: DataFrame,
+    edges: DataFrame,
 ) -> dict[str, Contracted]:
-    """consent.effective as it will be."""
+    """What is permitted as it will be: refusals that are heard, decisions, and conflicts to ask about again."""
     config, tables = run.config, run.tables
-    holdings = tables.staged(held(today.members, carried, tables.read("silver.person_record")), "held")
-    speaking = subjects(holdings, namespaces=config.namespaces)
+    persons, events = tables.read("silver.person_record"), tables.read("silver.consent_event")
+    holdings = tables.staged(held(today.members, carried, persons), "held")
+    heard = gate.stage(
+        carried_refusals(
+            holdings,
+            edges,
+            events,
+            tables.read("consent.carried_refusal"),
+            namespaces=config.namespaces,
+            on=run.on,
+        ),
+        contract_of("consent.carried_refusal"),
+    )
     decided = effective(
-        tables.staged(speaking, "subjects"),
-        tables.read("silver.consent_event"),
+        tables.staged(subjects(holdings, heard[0], on=run.on), "subjects"),
+        events,
         contact_points(holdings),
+        children(today.members, persons, tables.read("silver.loyalty_card"), on=run.on),
         purposes=config.purposes,
+        notices=config.notices,
         namespaces=config.namespaces,
         on=run.on,
     )
-    return by_table([gate.stage(decided, contract_of("consent.effective"))])
+    decisions = gate.stage(decided, contract_of("consent.effective"))
+    asked_again = repermission(decisions[0], tables.read("consent.repermission"), on=run.on)
+    return by_table([heard, decisions, gate.stage(asked_again, contract_of("consent.repermission"))])
 
 
 def model_in_force(matching: Matching) -> Model | None:

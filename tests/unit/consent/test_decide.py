@@ -8,7 +8,7 @@ import pytest
 import yaml
 from pyspark.sql import SparkSession
 
-from identity.config import Namespace, Purpose
+from identity.config import Namespace, Notice, Purpose
 from identity.consent.decide import PERSON, effective
 from identity.contracts import contract_of
 
@@ -36,43 +36,59 @@ VALUES = {
     "unknown": "unknown",
 }  # YAML's yes and no
 
-SUBJECT = "golden_id string, namespace string, value_hmac string, no_only boolean"
+NOTICES = {"old": Notice(valid_to_on=dt.date(2026, 1, 15)), "ending": Notice(valid_to_on=dt.date(2026, 3, 1))}
+
+SUBJECT = "golden_id string, part string, namespace string, value_hmac string, heard_to date"
+CHILD = "golden_id string, part string, guardian_id string"
 EVENT = (
     "source string, event_key string, subject_namespace string, subject_hmac string, purpose string, "
-    "contact_point_hmac string, value string, basis string, asserted_at timestamp"
+    "contact_point_hmac string, value string, basis string, asserted_at timestamp, notice_version string"
 )
 POINT = "golden_id string, kind string, contact_point string"
 
 Decided = dict[tuple[str, str, str], dict[str, Any]]
 
 
-def statements(case: dict[str, Any]) -> list[dict[str, Any]]:
+def statements(case: dict[str, Any], of: str = "said") -> list[dict[str, Any]]:
     """The statements of a case, all as mappings."""
-    said = case.get("said", [])
+    said = case.get(of, [])
     return [s if isinstance(s, dict) else dict(zip(("who", "answer", "when"), s, strict=True)) for s in said]
+
+
+def parts_of(case: dict[str, Any]) -> list[str]:
+    return case.get("parts", ["one"])
 
 
 @pytest.fixture(scope="module")
 def decided(spark: SparkSession) -> Decided:
-    """Every decision, by golden id (the case's name), purpose and contact point."""
-    subjects, events, points = set(), [], []
+    """Every decision, by golden id (the case's name), purpose and contact point; a guardian is an id beside it."""
+    subjects: set[tuple[Any, ...]] = set()
+    events, points, children = [], [], []
     for case in CASES:
-        golden = case["case"]
-        subjects.add((golden, "member", f"{golden}: member", False))
-        for number, s in enumerate(statements(case), 1):
-            who = f"{golden}: {s.get('by', s['who'])}"
-            subjects.add((golden, s["who"], who, "reach" in s))
-            point = f"{golden}: {s['about']}" if "about" in s else None
-            value, basis = VALUES[s["answer"]], "objection" if s["answer"] == "objection" else "consent"
-            at = dt.datetime.combine(s["when"], dt.time(12))
-            purpose = s.get("for", case["purpose"])
-            events.append((s["who"], str(number), s["who"], who, purpose, point, value, basis, at))
-        points += [(golden, "email", f"{golden}: {point}") for point in case.get("points", [])]
+        for golden, of in ((case["case"], "said"), (f"{case['case']}: guardian", "guardian")):
+            if of not in case and of == "guardian":
+                continue
+            parts = parts_of(case) if of == "said" else ["hers"]
+            subjects |= {(golden, part, "member", f"{golden}: {part}", None) for part in parts}
+            for number, s in enumerate(statements(case, of), 1):
+                who = f"{golden}: {s.get('by', s['who'])}"
+                part = None if "reach" in s else s.get("part", parts[0])
+                subjects.add((golden, part, s["who"], who, s.get("to")))
+                point = f"{golden}: {s['about']}" if "about" in s else None
+                value, basis = VALUES[s["answer"]], "objection" if s["answer"] == "objection" else "consent"
+                at = dt.datetime.combine(s["when"], dt.time(12))
+                told = (s.get("for", case["purpose"]), point, value, basis, at, s.get("notice"))
+                events.append((s["who"], str(number), s["who"], who, *told))
+            points += [(golden, "email", f"{golden}: {point}") for point in case.get("points", [])]
+        guardian = f"{case['case']}: guardian" if "guardian" in case else None
+        children += [(case["case"], part, guardian) for part in case.get("child", [])]
     df = effective(
-        spark.createDataFrame(sorted(subjects), SUBJECT),
+        spark.createDataFrame(sorted(subjects, key=str), SUBJECT),
         spark.createDataFrame(events, EVENT),
         spark.createDataFrame(points, POINT),
+        spark.createDataFrame(children, CHILD),
         purposes=PURPOSES,
+        notices=NOTICES,
         namespaces=NAMESPACES,
         on=ON,
     )
@@ -96,6 +112,7 @@ def test_decisions(decided: Decided, case: dict[str, Any]):
         "winning source": row["winning_source"],
         "conflict": row["is_conflict"],
         "until": row["valid_to_on"],
+        "parts": row["permitted_parts"],
         "on": row["decided_on"],
     } == {
         "decision": then["decision"],
@@ -105,6 +122,7 @@ def test_decisions(decided: Decided, case: dict[str, Any]):
         and statements(case)[winner - 1]["who"],  # each kind is a source of its own here
         "conflict": then.get("conflict", False),
         "until": then.get("until"),
+        "parts": then.get("parts", parts_of(case) if then["decision"] == "permit" else []),
         "on": ON,
     }
 
@@ -112,8 +130,9 @@ def test_decisions(decided: Decided, case: dict[str, Any]):
 def test_every_id_and_purpose_is_decided_once_and_each_contact_point_where_one_is_needed(decided: Decided):
     expected = set()
     for case in CASES:
-        expected |= {(case["case"], purpose, PERSON) for purpose in PURPOSES if purpose != "email"}
-        expected |= {(case["case"], "email", f"{case['case']}: {point}") for point in case.get("points", [])}
+        for golden in [case["case"], *([f"{case['case']}: guardian"] if "guardian" in case else [])]:
+            expected |= {(golden, purpose, PERSON) for purpose in PURPOSES if purpose != "email"}
+            expected |= {(golden, "email", f"{golden}: {point}") for point in case.get("points", [])}
     assert set(decided) == expected
 
 
@@ -124,5 +143,5 @@ def test_the_channel_is_the_contact_point_that_the_purpose_needs(decided: Decide
 
 
 def test_the_cases_are_enough_and_have_names_of_their_own():
-    assert len({case["case"] for case in CASES}) == len(CASES) >= 25
-    assert {case["then"]["rule"] for case in CASES} == {1, 2, 3, 5}
+    assert len({case["case"] for case in CASES}) == len(CASES) >= 60
+    assert {case["then"]["rule"] for case in CASES} == {1, 2, 3, 5, 6}

@@ -7,7 +7,7 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from identity.config import Namespace, Purpose, SourceContract
+from identity.config import Namespace, Notice, Purpose, SourceContract
 from identity.consent.gates import collectable, link_permission
 
 ON = dt.date(2026, 2, 1)
@@ -19,9 +19,9 @@ NAMESPACES = {
 }
 EVENT = (
     "subject_namespace string, subject_hmac string, purpose string, contact_point_hmac string, value string, "
-    "basis string, asserted_at timestamp, event_key string"
+    "basis string, asserted_at timestamp, event_key string, notice_version string"
 )
-Said = list[tuple[str, str, str]]  # who (an identifier's kind), answer, when
+Said = list[tuple[str, ...]]  # who (an identifier's kind), answer, when, perhaps the version of the notice
 
 
 def events(spark: SparkSession, case: str, purpose: str, said: Said) -> list[tuple[Any, ...]]:
@@ -36,8 +36,9 @@ def events(spark: SparkSession, case: str, purpose: str, said: Said) -> list[tup
             "objection" if answer == "objection" else "consent",
             dt.datetime.fromisoformat(when),
             f"{number}",
+            notice[0] if notice else None,
         )
-        for number, (who, answer, when) in enumerate(said)
+        for number, (who, answer, when, *notice) in enumerate(said)
     ]
 
 
@@ -79,6 +80,12 @@ LINK: dict[str, tuple[Said, str]] = {
     "an objection is for good": ([("member", "objection", "2020-01-01"), ("customer", "y", "2026-01-01")], "barred"),
     "the last day of a yes": ([("member", "y", "2025-02-02 23:59:59")], "permitted"),
     "the day it expires": ([("member", "y", "2025-02-01 23:59:59")], "barred"),
+    "a yes under a notice whose validity ended": ([("member", "y", "2026-01-01", "old")], "barred"),
+    "a yes under another notice": ([("member", "y", "2026-01-01", "new")], "permitted"),
+    "an older yes counts on when a newer expired by its notice": (
+        [("member", "y", "2025-12-01"), ("login", "y", "2026-01-01", "old")],
+        "permitted",
+    ),
 }  # fmt: skip
 
 
@@ -103,6 +110,7 @@ def permissions(
         identifiers,
         spark.createDataFrame(rows, EVENT),
         purpose=purpose,
+        notices={"old": Notice(valid_to_on=ON)},
         namespaces=NAMESPACES,
         on=ON,
     ).collect()

@@ -16,8 +16,8 @@ from identity.resolve.ledger import ledger
 
 KEY = b"a key of the tests"
 CLUSTER = (
-    "source string, source_key string, cluster string, level string, link_permission string, confidence double, "
-    "first_seen_at timestamp"
+    "source string, source_key string, cluster string, part string, level string, link_permission string, "
+    "confidence double, first_seen_at timestamp"
 )
 BEGAN = dt.datetime(2026, 2, 1, 5, 10)  # noqa: DTZ001
 

@@ -72,9 +72,12 @@ OWNED: dict[tuple[str, str], Intervals] = {
 }
 
 
+LOGIN = "namespace string, value_hmac string, at timestamp, cluster string, part string"
+
+
 def found_logins(spark: SparkSession) -> DataFrame:
-    rows = [(namespace, device, at(when), who) for namespace, device, when, who in STORY]
-    return spark.createDataFrame(rows, "namespace string, value_hmac string, at timestamp, cluster string")
+    rows = [(namespace, device, at(when), who, f"{who}'s") for namespace, device, when, who in STORY]
+    return spark.createDataFrame(rows, LOGIN)
 
 
 def told(rows: list[Any]) -> dict[tuple[str, str], Intervals]:
@@ -114,16 +117,26 @@ def test_without_look_back_a_device_begins_with_its_first_login(spark: SparkSess
 
 def test_only_a_device_of_one_person_becomes_part_of_the_person(intervals: DataFrame):
     assert {tuple(row) for row in sole_owner(intervals).collect()} == {
-        ("mobile_id", "phone", "aino"),
-        ("cookie", "phone", "eero"),
+        ("mobile_id", "phone", "aino", "aino's"),
+        ("cookie", "phone", "eero", "eero's"),
     }
 
 
+def test_a_device_of_two_parts_of_a_person_is_the_persons_and_of_neither_part(spark: SparkSession):
+    rows = [
+        ("cookie", "c", at("01 08:00"), "aino", "card"),
+        ("cookie", "c", at("02 08:00"), "aino", "e-mail"),
+    ]
+    found = owners(spark.createDataFrame(rows, LOGIN), namespaces=NAMESPACES, look_back_days=2)
+    parts = {(row.part, f"{row.from_at:%m-%d}", row.is_shared) for row in found.collect()}
+    assert parts == {("card", "12-30", False), ("e-mail", "01-02", False)}
+    assert [tuple(row) for row in sole_owner(found).collect()] == [("cookie", "c", "aino", None)]
+
+
 def test_two_logins_at_one_time_are_told_the_same_whatever_the_order(spark: SparkSession):
-    rows = [("cookie", "c", at("01 08:00"), who) for who in ("eero", "aino")]
-    shape = "namespace string, value_hmac string, at timestamp, cluster string"
+    rows = [("cookie", "c", at("01 08:00"), who, who) for who in ("eero", "aino")]
     one, other = (
-        told(owners(spark.createDataFrame(r, shape), namespaces=NAMESPACES, look_back_days=2).collect())
+        told(owners(spark.createDataFrame(r, LOGIN), namespaces=NAMESPACES, look_back_days=2).collect())
         for r in (rows, rows[::-1])
     )
     assert one == other
@@ -153,9 +166,14 @@ def test_only_logins_of_permitted_persons_on_permitted_devices_count(spark: Spar
         "source string, source_key string, link_permission string",
     )
     clusters = spark.createDataFrame(
-        [("web_events", "u1", "A"), ("web_events", "u2", "B"), ("crm", "u3", "C"), ("cookie", "open", "D")],
-        "source string, source_key string, cluster string",
+        [
+            ("web_events", "u1", "A", "a"),
+            ("web_events", "u2", "B", "b"),
+            ("crm", "u3", "C", "c"),
+            ("cookie", "open", "D", "d"),
+        ],
+        "source string, source_key string, cluster string, part string",
     )
     assert list(map(tuple, logins(views, permission, clusters).collect())) == [
-        ("cookie", "open", at("01 08:00"), "A")
+        ("cookie", "open", at("01 08:00"), "A", "a")
     ]

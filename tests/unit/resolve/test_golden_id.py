@@ -77,7 +77,10 @@ AGES = [
 SEEN = {name: dt.datetime(2020, 1, 1) + dt.timedelta(days=place) for place, name in enumerate(AGES)}  # noqa: DTZ001
 LEVELS = {"t2": "verified", **dict.fromkeys(["d1", "e1", "h2", "h3"], "cookie")}  # all others are identified
 
-MEMBER = "golden_id string, source string, source_key string, level string, link_permission string, confidence double"
+MEMBER = (
+    "golden_id string, part string, source string, source_key string, level string, link_permission string, "
+    "confidence double"
+)
 
 
 def edge(left: str, right: str, rule: str, rank: int, *, fate: str = "used") -> dict[str, object]:
@@ -136,6 +139,7 @@ def cluster_frame(spark: SparkSession, clusters: list[str]) -> DataFrame:
             "crm",
             name.rstrip("!"),
             cluster,
+            name.rstrip("!"),
             LEVELS.get(name.rstrip("!"), "identified"),
             "barred" if name.endswith("!") else "permitted",
             1.0,
@@ -345,6 +349,7 @@ def test_level_permission_and_confidence_of_an_open_row_are_todays(spark: SparkS
     before = [row for row in story.membership if row["source_key"] == "s1"]
     was = {
         "golden_id": id_of(story, D1, "s1"),
+        "part": before[0]["part"],
         "source": "crm",
         "source_key": "s1",
         "level": "identified",
@@ -354,15 +359,17 @@ def test_level_permission_and_confidence_of_an_open_row_are_todays(spark: SparkS
         "valid_to_on": None,
     }
     assert before == [was]
-    told = {"level": "verified", "link_permission": "barred", "confidence": 0.99}
-    today = spark.createDataFrame([(was["golden_id"], "crm", "s1", *told.values())], MEMBER)
+    told = {"part": "part", "level": "verified", "link_permission": "barred", "confidence": 0.99}
+    today = spark.createDataFrame([(was["golden_id"], "part", "crm", "s1", *list(told.values())[1:])], MEMBER)
     after = golden_id.membership(today, frame(spark, before, "id.golden_member"), on=D4)
     assert rows_of(after) == [was | told]  # and the membership goes on since D1
 
 
 def test_a_membership_opened_and_closed_on_one_day_never_held(spark: SparkSession, story: Story):
     before = [row for row in story.membership if row["source_key"] == "x3" and is_open(row)]  # open since D2
-    today = spark.createDataFrame([("another id", "crm", "x3", "identified", "permitted", 1.0)], MEMBER)
+    today = spark.createDataFrame(
+        [("another id", "part", "crm", "x3", "identified", "permitted", 1.0)], MEMBER
+    )
     (row,) = rows_of(golden_id.membership(today, frame(spark, before, "id.golden_member"), on=D2))
     assert (row["golden_id"], row["valid_from_on"], row["valid_to_on"]) == ("another id", D2, None)
 
