@@ -40,14 +40,22 @@ class Namespace(Frozen):
     time_bounded: bool = False
 
 
+Detail = Literal["total", "product_group", "product"]
+# Of purchases, from the least.
+DETAILS: tuple[Detail, ...] = ("total", "product_group", "product")
+
+
 class Purpose(Frozen):
-    """What data may be used for, on which lawful basis, and which data categories that takes."""
+    """What data may be used for, on which lawful basis, which data categories that takes, and for how long."""
 
     basis: Literal["consent", "contract", "legitimate_interest"]
     categories: frozenset[str] = frozenset()
     contact: Literal["email", "phone"] | None = None
     expires_days: int | None = Field(default=None, gt=0)
-    detail: Literal["total", "product_group", "product"] = "total"
+    retention_days: int = Field(gt=0)
+    detail: Detail = "total"
+    grants_detail: Detail | None = None
+    paused_by_complaint: bool = False
     profile: bool = True
 
 

@@ -85,6 +85,11 @@ def _cross_faults(config: Config, *, need_model: bool) -> Iterable[str]:
     for name, purpose in config.purposes.items():
         for category in sorted(purpose.categories - CATEGORIES):
             yield f"purposes.{name}: unknown category {category}; known are {sorted(CATEGORIES)}"
+        if purpose.grants_detail and (purpose.profile or purpose.basis != "consent"):
+            yield f"purposes.{name}: who grants a detail is asked for it: basis consent and profile false"
+        asked = any(name in to for source in config.sources.values() for to in source.consent.codes.values())
+        if purpose.grants_detail and not asked:
+            yield f"purposes.{name}: grants a detail, but no source has a code for it, so nobody could ever grant it"
     for required in ("collect", "identity.link", "analytics"):
         if required not in config.purposes:
             yield f"purposes: {required} is missing"

@@ -1,8 +1,9 @@
 """The golden record: of what several sources say, which value wins, and where it came from."""
 
 import datetime as dt
+from collections.abc import Sequence
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from identity.config import LEVELS
@@ -10,42 +11,67 @@ from identity.config import LEVELS
 # One record of another kind makes the whole id of that kind: a test account is no customer.
 _KINDS = ("test", "mystery_shopper", "staff", "b2b_contact", "customer")
 _DECLARED = ("language", "birth_date", "postal_code", "country")
+_CATEGORIES = {
+    "language": "demographic",
+    "birth_date": "demographic",
+    "postal_code": "location",
+    "country": "location",
+    "first_seen_at": "service",
+}
+# As gold calls what it shows of them.
+_PUBLISHED = {"birth_date": "age_band", "postal_code": "postal_area"}
 
 
-def golden_records(members: DataFrame, persons: DataFrame, *, on: dt.date) -> DataFrame:
-    """A row a golden id: the newest value each attribute was given, by whom, and when.
+def known_records(members: DataFrame, persons: DataFrame) -> DataFrame:
+    """Every record of a golden id with what its source says of the person; `subject_kind` is the whole id's.
 
     Args:
         members: Open rows of id.golden_member.
         persons: silver.person_record.
-        on: Run date, for ages.
 
     Returns:
-        `golden_id`, `level`, `subject_kind`, `sources`, `records`, `language`, `age_band`, `postal_area`, `country`,
+        `golden_id`, `part`, `source`, `source_key`, `level`, `confidence`, `subject_kind`, `is_person` (false for
+        devices), `valid_from`, `first_seen_at`, and what is declared.
+    """
+    known = members.select("golden_id", "part", "source", "source_key", "level", "confidence").join(
+        persons.select("source", "source_key", "subject_kind", "valid_from", "first_seen_at", *_DECLARED),
+        on=["source", "source_key"],
+        how="left",
+    )
+    kinds = F.array(*(F.lit(kind) for kind in _KINDS))
+    of_id = F.min(F.array_position(kinds, F.col("subject_kind"))).over(Window.partitionBy("golden_id"))
+    kind = F.element_at(kinds, F.coalesce(of_id, F.lit(len(_KINDS))).cast("int"))
+    return known.withColumn("is_person", F.col("subject_kind").isNotNull()).withColumn("subject_kind", kind)
+
+
+def golden_records(known: DataFrame, *, on: dt.date, by: Sequence[str] = ("golden_id",)) -> DataFrame:
+    """A row a golden id (and purpose): the newest value each attribute was given, by whom, and when.
+
+    Args:
+        known: `known_records`, all or those that may speak.
+        on: Run date, for ages.
+        by: What makes a row.
+
+    Returns:
+        `by`, `level`, `subject_kind`, `sources`, `records`, `language`, `age_band`, `postal_area`, `country`,
         `customer_since_on`, `provenance`.
     """
-    known = members.select("golden_id", "source", "source_key", "level", "confidence").join(
-        persons, on=["source", "source_key"], how="left"
-    )
     order = F.struct("valid_from", "source", "source_key")
     told = {name: F.max_by(_told(name), F.when(F.col(name).isNotNull(), order)) for name in _DECLARED}
-    kind = F.min(F.array_position(F.array(*(F.lit(kind) for kind in _KINDS)), F.col("subject_kind")))
     levels = F.array(*(F.lit(level) for level in LEVELS))
     strongest = F.min(F.array_position(levels, F.col("level")))
-    one = known.groupBy("golden_id").agg(
+    one = known.groupBy(*by).agg(
         strongest.alias("level_no"),
-        kind.alias("kind_no"),
+        F.min("subject_kind").alias("subject_kind"),
         F.sort_array(F.collect_set("source")).alias("sources"),
         F.count("*").alias("records"),
         F.min("first_seen_at").cast("date").alias("customer_since_on"),
         *(value.alias(name) for name, value in told.items()),
     )
     return one.select(
-        "golden_id",
+        *by,
         F.element_at(levels, F.col("level_no").cast("int")).alias("level"),
-        F.element_at(
-            F.array(*(F.lit(k) for k in _KINDS)), F.coalesce("kind_no", F.lit(len(_KINDS))).cast("int")
-        ).alias("subject_kind"),
+        "subject_kind",
         "sources",
         "records",
         F.col("language.value").alias("language"),
@@ -66,42 +92,25 @@ def age_band(born: Column, *, on: dt.date) -> Column:
     return band.when(age >= 65, "65_plus")
 
 
-def permitted_attributes(records: DataFrame, allowed: DataFrame) -> DataFrame:
-    """gold.profile_core: attributes whose category at least one standing purpose may use; the others are null.
+def permitted_attributes(known: DataFrame, allowed: DataFrame, *, on: dt.date) -> DataFrame:
+    """gold.profile_core: attributes whose category a standing purpose may use in the part they come from, else null.
 
     Args:
-        records: `golden_records`.
-        allowed: `golden_id`, `categories` of its standing purposes.
+        known: `known_records`.
+        allowed: `golden_id`, `part`, `categories` of the purposes that stand there.
+        on: Run date, for ages.
     """
-    categories = {
-        "language": "demographic",
-        "age_band": "demographic",
-        "postal_area": "location",
-        "country": "location",
-        "customer_since_on": "service",
-    }
-    joined = records.join(allowed, on="golden_id", how="left")
-    names = {"birth_date": "age_band", "postal_code": "postal_area"}
+    joined = known.join(allowed, on=["golden_id", "part"], how="left")
     may = {
-        name: F.coalesce(F.array_contains("categories", F.lit(category)), F.lit(False))
-        for name, category in categories.items()
+        category: F.coalesce(F.array_contains("categories", F.lit(category)), F.lit(False))
+        for category in set(_CATEGORIES.values())
     }
-    masked = joined.select(
-        "golden_id", "level", "subject_kind", "sources", "records",
-        *(F.when(may[name], F.col(name)).alias(name) for name in categories),
-        "provenance", "categories",
-    )  # fmt: skip
-    by_attribute = F.create_map(
-        *(F.lit(x) for name, category in categories.items() for x in (name, category))
-    )
+    heard = joined.withColumns({name: F.when(may[c], F.col(name)) for name, c in _CATEGORIES.items()})
     renamed = F.transform(
         "provenance",
-        lambda p: p.withField("attribute", F.coalesce(_map(names)[p["attribute"]], p["attribute"])),
+        lambda p: p.withField("attribute", F.coalesce(_map(_PUBLISHED)[p["attribute"]], p["attribute"])),
     )
-    kept = F.filter(
-        renamed, lambda p: F.array_contains(F.coalesce("categories", F.array()), by_attribute[p["attribute"]])
-    )
-    return masked.withColumn("provenance", kept).drop("categories")
+    return golden_records(heard, on=on).withColumn("provenance", renamed)
 
 
 def _told(name: str) -> Column:

@@ -1,8 +1,9 @@
 """Who bought: receipt lines with their buyer, and recency, frequency and monetary value."""
 
 import datetime as dt
+from collections.abc import Sequence
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 
@@ -11,8 +12,8 @@ def identified_lines(
 ) -> DataFrame:
     """Receipt lines with their buyer: the loyalty card's holder, else the payment card's owner, else whose e-mail it is.
 
-    An e-mail that several golden ids carry names no buyer, and a card or an e-mail of a person who may not be
-    joined says nothing of who paid.
+    An e-mail that several golden ids carry, or several parts of one, names no buyer, and a card or an e-mail of a
+    person who may not be joined says nothing of who paid.
 
     Args:
         lines: silver.sale_line.
@@ -21,21 +22,23 @@ def identified_lines(
         products: silver.product; the version of the day of sale gives cost, group and sensitivity.
 
     Returns:
-        silver.sale_line's columns and `buyer`, `product_group`, `is_sensitive`, `unit_cost`.
+        silver.sale_line's columns and `buyer`, `part` (of the buyer, that the purchase belongs to),
+        `product_group`, `is_sensitive`, `unit_cost`.
     """
-    keyed = members.select("golden_id", "source", "source_key", "link_permission")
+    who = F.struct("golden_id", "part")
+    keyed = members.select(who.alias("who"), "source", "source_key", "link_permission")
     joinable = keyed.where("link_permission = 'permitted'").drop("link_permission")
     by_member = joinable.where("source = 'loyalty'").select(
-        F.col("source_key").alias("member_no"), F.col("golden_id").alias("by_member")
+        F.col("source_key").alias("member_no"), F.col("who").alias("by_member")
     )
     by_token = keyed.where("source = 'tills'").select(
-        F.col("source_key").alias("payment_token"), F.col("golden_id").alias("by_token")
+        F.col("source_key").alias("payment_token"), F.col("who").alias("by_token")
     )
     by_email = (
         identifiers.where("namespace = 'email'")
         .join(joinable, on=["source", "source_key"], how="inner")
         .groupBy(F.col("value_hmac").alias("email_hmac"))
-        .agg(F.collect_set("golden_id").alias("ids"))
+        .agg(F.collect_set("who").alias("ids"))
         .where("size(ids) = 1")
         .select("email_hmac", F.col("ids")[0].alias("by_email"))
     )
@@ -58,25 +61,36 @@ def identified_lines(
         .join(by_token, on="payment_token", how="left")
         .join(by_email, on="email_hmac", how="left")
         .join(version, on=of_the_day, how="left")
-        .withColumn("buyer", F.coalesce("by_member", "by_token", "by_email"))
-        .select(*lines.columns, "buyer", "product_group", "is_sensitive", "unit_cost")
+        .withColumn("who", F.coalesce("by_member", "by_token", "by_email"))
+        .select(
+            *lines.columns,
+            F.col("who.golden_id").alias("buyer"),
+            "who.part",
+            "product_group",
+            F.coalesce("is_sensitive", F.lit(False)).alias("is_sensitive"),
+            "unit_cost",
+        )
     )
 
 
-def purchase_fact(lines: DataFrame, permitted: DataFrame, *, detail: str) -> DataFrame:
-    """gold.purchase_fact: every accepted line; the buyer only where analytics is permitted.
+def purchase_fact(lines: DataFrame, usable: DataFrame) -> DataFrame:
+    """gold.purchase_fact: every accepted line; the buyer only where analytics may use the part that bought.
 
-    A known buyer's sensitive products, and detail beyond what the purpose may see, are null; amounts stay, so that
-    the sum is the till's.
+    A known buyer's sensitive products, and detail beyond what is granted, are null; amounts stay, so that the sum is
+    the till's.
 
     Args:
         lines: `identified_lines`.
-        permitted: `golden_id` of those who permit analytics.
-        detail: total, product_group or product.
+        usable: `golden_id`, `part` that analytics may use, and `detail` (total, product_group or product).
     """
-    may = permitted.select(F.col("golden_id").alias("buyer"), F.col("golden_id"))
-    known = lines.join(may, on="buyer", how="left")
-    is_shown = F.col("golden_id").isNull() | ~F.coalesce("is_sensitive", F.lit(False))
+    may = usable.select(F.col("golden_id").alias("buyer"), "part", "golden_id", "detail")
+    known = lines.join(may, on=["buyer", "part"], how="left")
+    is_unknown = F.col("golden_id").isNull()
+
+    def shown(name: str, *details: str) -> Column:
+        is_shown = is_unknown | (~F.col("is_sensitive") & F.col("detail").isin(*details))
+        return F.when(is_shown, F.col(name)).alias(name)
+
     return known.select(
         "receipt_id",
         "line_no",
@@ -84,12 +98,8 @@ def purchase_fact(lines: DataFrame, permitted: DataFrame, *, detail: str) -> Dat
         "store_id",
         F.col("sold_at").cast("date").alias("sold_on"),
         "sold_at",
-        F.when(
-            is_shown & (F.col("golden_id").isNull() | F.lit(detail == "product")), F.col("product_id")
-        ).alias("product_id"),
-        F.when(
-            is_shown & (F.col("golden_id").isNull() | F.lit(detail != "total")), F.col("product_group")
-        ).alias("product_group"),
+        shown("product_id", "product"),
+        shown("product_group", "product", "product_group"),
         "quantity",
         "net_amount",
         (F.col("net_amount") - F.col("quantity") * F.col("unit_cost"))
@@ -99,22 +109,41 @@ def purchase_fact(lines: DataFrame, permitted: DataFrame, *, detail: str) -> Dat
     )
 
 
-def purchase_metrics(lines: DataFrame, *, on: dt.date) -> DataFrame:
-    """Recency, frequency and monetary value by buyer, currencies apart, in the shape of gold.customer_metrics."""
-    sold_on = F.col("sold_at").cast("date")
+def receipts(lines: DataFrame) -> DataFrame:
+    """Receipts of known buyers without their sensitive products: what a person may be described by.
+
+    Returns:
+        `golden_id`, `part`, `receipt_id`, `currency`, `sold_on`, `net_amount`, `margin_amount` (null where a cost is
+        unknown).
+    """
     margin = F.col("net_amount") - F.col("quantity") * F.col("unit_cost")
-    return (
-        lines.where("buyer is not null")
-        .groupBy(F.col("buyer").alias("golden_id"), "currency")
-        .agg(
-            F.lit(on).alias("as_of_on"),
-            F.greatest(F.date_diff(F.lit(on), F.max(sold_on)), F.lit(0)).alias("recency_days"),
-            (F.count_distinct(sold_on) - 1).alias("frequency"),
-            F.greatest(F.date_diff(F.lit(on), F.min(sold_on)), F.lit(0)).alias("tenure_days"),
-            F.count_distinct("receipt_id").alias("purchases"),
-            F.sum("net_amount").cast("decimal(18,2)").alias("monetary_amount"),
-            F.when(F.count("*") == F.count("unit_cost"), F.sum(margin))
-            .cast("decimal(18,2)")
-            .alias("margin_amount"),
-        )
+    known = lines.where("buyer is not null and not is_sensitive")
+    return known.groupBy(F.col("buyer").alias("golden_id"), "part", "receipt_id", "currency").agg(
+        F.max(F.col("sold_at").cast("date")).alias("sold_on"),
+        F.sum("net_amount").cast("decimal(18,2)").alias("net_amount"),
+        F.when(F.count("*") == F.count("unit_cost"), F.sum(margin))
+        .cast("decimal(18,2)")
+        .alias("margin_amount"),
+    )
+
+
+def purchase_metrics(receipts: DataFrame, *, on: dt.date, by: Sequence[str] = ("golden_id",)) -> DataFrame:
+    """Recency, frequency and monetary value, currencies apart, in the shape of gold.customer_metrics.
+
+    Args:
+        receipts: `receipts`, of whom they may describe.
+        on: Run date.
+        by: What makes a row, beside the currency.
+    """
+    first, last = F.min("sold_on"), F.max("sold_on")
+    return receipts.groupBy(*by, "currency").agg(
+        F.lit(on).alias("as_of_on"),
+        F.greatest(F.date_diff(F.lit(on), last), F.lit(0)).alias("recency_days"),
+        (F.count_distinct("sold_on") - 1).alias("frequency"),
+        F.greatest(F.date_diff(F.lit(on), first), F.lit(0)).alias("tenure_days"),
+        F.count_distinct("receipt_id").alias("purchases"),
+        F.sum("net_amount").cast("decimal(18,2)").alias("monetary_amount"),
+        F.when(F.count("*") == F.count("margin_amount"), F.sum("margin_amount"))
+        .cast("decimal(18,2)")
+        .alias("margin_amount"),
     )

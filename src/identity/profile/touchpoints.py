@@ -7,7 +7,7 @@ from identity.standardise.identifiers import keyed_hash, value_hash
 
 
 def owned_views(views: DataFrame, members: DataFrame, owners: DataFrame, *, key: bytes) -> DataFrame:
-    """Views with their golden id: the login's person, else who owned the device at that time.
+    """Views with their golden id and its part: the login's person, else who owned the device at that time.
 
     Args:
         views: silver.web_view; robots are left out.
@@ -15,18 +15,19 @@ def owned_views(views: DataFrame, members: DataFrame, owners: DataFrame, *, key:
         owners: id.device_owner; the events of a shared device stay with the device.
         key: Key of identifier hashes.
     """
+    who = F.struct("golden_id", "part")
     logins = members.where("source = 'web_events'").select(
-        F.col("source_key").alias("login_id"), F.col("golden_id").alias("by_login")
+        F.col("source_key").alias("login_id"), who.alias("by_login")
     )
     devices = members.where("source in ('cookie', 'mobile_id')").select(
         F.col("source").alias("device_namespace"),
         F.col("source_key").alias("device_hmac"),
-        F.col("golden_id").alias("by_device"),
+        who.alias("by_device"),
     )
     intervals = owners.where("not is_shared").select(
         F.col("namespace").alias("device_namespace"),
         F.col("value_hmac").alias("device_hmac"),
-        F.col("golden_id").alias("by_owner"),
+        who.alias("by_owner"),
         "from_at",
         "to_at",
     )
@@ -45,28 +46,30 @@ def owned_views(views: DataFrame, members: DataFrame, owners: DataFrame, *, key:
         .select("v.*", "o.by_owner")
         .join(logins, on="login_id", how="left")
         .join(devices, on=["device_namespace", "device_hmac"], how="left")
-        .withColumn("golden_id", F.coalesce("by_login", "by_owner", "by_device"))
-        .drop("by_login", "by_owner", "by_device", "device_hmac")
+        .withColumn("who", F.coalesce("by_login", "by_owner", "by_device"))
+        .withColumns({"golden_id": F.col("who.golden_id"), "part": F.col("who.part")})
+        .drop("who", "by_login", "by_owner", "by_device", "device_hmac")
     )
 
 
 def touchpoints(
-    views: DataFrame, lines: DataFrame, contacts: DataFrame, permitted: DataFrame, *, key: bytes
+    views: DataFrame, lines: DataFrame, contacts: DataFrame, usable: DataFrame, *, key: bytes
 ) -> DataFrame:
-    """gold.touchpoint of golden ids that permit analytics.
+    """gold.touchpoint of the parts of golden ids that analytics may use.
 
     Args:
         views: `owned_views`.
         lines: `purchases.identified_lines`; a receipt is one touchpoint.
-        contacts: silver.interaction with `golden_id`.
-        permitted: `golden_id` of those who permit analytics.
+        contacts: silver.interaction with `golden_id` and `part`.
+        usable: `golden_id`, `part` that analytics may use.
         key: Key of the hashed touchpoint ids.
     """
     nothing = F.lit(None).cast("string")
     receipts = (
         lines.where("buyer is not null")
         .groupBy("receipt_id")
-        .agg(F.min("buyer").alias("golden_id"), F.min("sold_at").alias("sold_at"))
+        .agg(F.min(F.struct("buyer", "part")).alias("who"), F.min("sold_at").alias("sold_at"))
+        .select("receipt_id", F.col("who.buyer").alias("golden_id"), "who.part", "sold_at")
     )
     # The server log tells of the same page views as the tag collector; one of the two is enough.
     tagged = views.where("golden_id is not null and source = 'web_events'")
@@ -97,20 +100,16 @@ def touchpoints(
         ),
     ]
     every = parts[0].unionByName(parts[1]).unionByName(parts[2])
-    return every.join(permitted.select("golden_id"), on="golden_id", how="left_semi").withColumn(
-        "touchpoint_id", F.substring(keyed_hash(F.col("touchpoint_id"), key=key), 1, 32)
-    )
+    may = every.join(usable, on=["golden_id", "part"], how="left_semi").drop("part")
+    return may.withColumn("touchpoint_id", F.substring(keyed_hash(F.col("touchpoint_id"), key=key), 1, 32))
 
 
 def visits(views: DataFrame) -> DataFrame:
-    """Visits by golden id: `golden_id`, `visits`, `last_visit_on`."""
+    """Visits of known golden ids: `golden_id`, `part`, `session_id`, `visited_on` (the last day of the visit)."""
     return (
         views.where("golden_id is not null and session_id is not null")
-        .groupBy("golden_id")
-        .agg(
-            F.count_distinct("session_id").alias("visits"),
-            F.max("occurred_at").cast("date").alias("last_visit_on"),
-        )
+        .groupBy("golden_id", "part", "session_id")
+        .agg(F.max("occurred_at").cast("date").alias("visited_on"))
     )
 
 
@@ -120,6 +119,7 @@ def _points(
     return rows.select(
         identity.alias("touchpoint_id"),
         "golden_id",
+        "part",
         channel.alias("channel"),
         F.col(kind).alias("touchpoint_type"),
         F.col(at).alias("occurred_at"),

@@ -16,6 +16,8 @@ from identity.tables import Contracted
 
 # One table's planning in Python overlaps another's job in the JVM. On 2 cores the third thread gains nothing.
 _THREADS: Final = 3
+# Tables of gold that are no profile and name whom analytics may use.
+_ANALYSED: Final = ("gold.purchase_fact", "gold.touchpoint", "gold.customer_metrics")
 
 
 def check_landing(run: Run, register: Iterable[Mapping[str, Any]]) -> None:
@@ -121,8 +123,12 @@ def id_facts(
 def gold_facts(
     frames: Mapping[str, Contracted], purposes: Mapping[str, str], effective: DataFrame, lines: DataFrame
 ) -> dict[str, DataFrame]:
-    """No row of a purpose's profile without a standing permission; receipt amounts sum to what silver holds."""
+    """No golden id is shown to a purpose without a standing permission; receipt amounts sum to what silver holds."""
     shown = union([frames[t][0].select(F.lit(p).alias("purpose"), "golden_id") for t, p in purposes.items()])
+    analysed = [
+        frames[table][0].select(F.lit("analytics").alias("purpose"), "golden_id") for table in _ANALYSED
+    ]
+    shown = union([shown, *analysed]).where("golden_id is not null").distinct()
     permit = effective.where("decision = 'permit'").select("purpose", "golden_id")
     total = F.sum("net_amount").alias("net_amount")
     sold = lines.groupBy("currency").agg(total).alias("s")

@@ -1,18 +1,31 @@
 """profile: silver, id and consent → what gold will be, in staging."""
 
+import datetime as dt
 from functools import partial
+from typing import Final
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from identity.contracts import TableContract, contract_of, purpose_contract
-from identity.profile.golden_record import golden_records, permitted_attributes
-from identity.profile.purchases import identified_lines, purchase_fact, purchase_metrics
+from identity.profile.golden_record import golden_records, known_records, permitted_attributes
+from identity.profile.purchases import identified_lines, purchase_fact, purchase_metrics, receipts
 from identity.profile.touchpoints import owned_views, touchpoints, visits
-from identity.publish.purposes import allowed_categories, measured, permitted, profiles
+from identity.publish.purposes import (
+    allowed_categories,
+    contact_points,
+    measured,
+    permitted_parts,
+    profiles,
+    usable_parts,
+    with_detail,
+)
 from identity.run import Run
 from identity.standardise.identifiers import hash_key
 from identity.tables import in_parallel
+
+_PART: Final = ["golden_id", "part"]
+_BY: Final = ["purpose", "golden_id"]
 
 
 def gold_contracts(run: Run) -> dict[str, TableContract]:
@@ -34,11 +47,11 @@ def profile(run: Run) -> None:
 
 
 def _frames(run: Run) -> dict[str, DataFrame]:
-    tables, key = run.tables, hash_key(run.key)
+    tables, key, purposes = run.tables, hash_key(run.key), run.config.profile_purposes
     members = tables.read("id.golden_member").where("valid_to_on is null")
     effective = tables.read("consent.effective")
     made = {
-        "golden_record": golden_records(members, tables.read("silver.person_record"), on=run.on),
+        "known_record": known_records(members, tables.read("silver.person_record")),
         "identified_line": identified_lines(
             tables.read("silver.sale_line"),
             members,
@@ -49,31 +62,51 @@ def _frames(run: Run) -> dict[str, DataFrame]:
             tables.read("silver.web_view"), members, tables.read("id.device_owner"), key=key
         ),
     }
-    records, lines, views = in_parallel([partial(tables.staged, frame, name) for name, frame in made.items()])
+    known, lines, views = in_parallel([partial(tables.staged, frame, name) for name, frame in made.items()])
     contacts = tables.read("silver.interaction").join(
-        members.select("source", "source_key", "golden_id"), on=["source", "source_key"], how="left"
+        members.select("source", "source_key", "golden_id", "part"), on=["source", "source_key"], how="left"
     )
     complaints = contacts.where(
         "interaction_type = 'complaint' and status = 'open' and golden_id is not null"
     )
-    analytics = permitted(effective, "analytics")
-    metrics = purchase_metrics(lines, on=run.on)
-    customers = records.where("subject_kind = 'customer'").join(analytics, on="golden_id", how="left_semi")
+    permitted = permitted_parts(effective)
+    kinds = known.select("golden_id", "subject_kind").distinct()
+    of_today = usable_parts(permitted, kinds, complaints, purposes=purposes)
+    usable = tables.staged(with_detail(of_today, permitted, purposes=run.config.purposes), "usable_part")
+    analytics = usable.where("purpose = 'analytics'").drop("purpose")
+    bought = receipts(lines)
+    customers = known.where("subject_kind = 'customer'").select("golden_id", "part").distinct()
+    described = customers.join(analytics, on=_PART, how="left_semi")
+    wide = measured(
+        golden_records(known.join(usable, on=_PART, how="inner"), on=run.on, by=_BY),
+        _measures(complaints, bought, visits(views), usable, on=run.on),
+    ).join(contact_points(effective), on=[*_BY], how="left")
+    return {
+        "gold.profile_core": permitted_attributes(
+            known, allowed_categories(permitted, purposes=run.config.purposes), on=run.on
+        ),
+        "gold.purchase_fact": purchase_fact(lines, analytics),
+        "gold.touchpoint": touchpoints(views, lines, contacts, analytics, key=key),
+        "gold.customer_metrics": purchase_metrics(
+            bought.join(described, on=_PART, how="left_semi"), on=run.on
+        ),
+        **profiles(tables.staged(wide, "measured"), purposes=purposes),
+    }
+
+
+def _measures(
+    complaints: DataFrame, bought: DataFrame, visited: DataFrame, usable: DataFrame, *, on: dt.date
+) -> list[DataFrame]:
+    """What each purpose may count of a golden id, by `purpose` and `golden_id`."""
+    of_purpose = partial(DataFrame.join, other=usable, on=_PART, how="inner")
+    metrics = purchase_metrics(of_purpose(bought), on=on, by=_BY)
     # A buyer in several currencies is described by the one bought in last.
     shown = F.struct("recency_days", "purchases", "monetary_amount", "currency")
     newest = F.min_by(shown, F.struct("recency_days", "currency")).alias("m")
-    measures = [
-        complaints.groupBy("golden_id").agg(F.count("*").alias("open_complaints")),
-        metrics.groupBy("golden_id").agg(newest).select("golden_id", "m.*"),
-        visits(views),
+    return [
+        of_purpose(complaints).groupBy(*_BY).agg(F.count("*").alias("open_complaints")),
+        metrics.groupBy(*_BY).agg(newest).select(*_BY, "m.*"),
+        of_purpose(visited)
+        .groupBy(*_BY)
+        .agg(F.count_distinct("session_id").alias("visits"), F.max("visited_on").alias("last_visit_on")),
     ]
-    wide = tables.staged(measured(records, measures), "measured")
-    return {
-        "gold.profile_core": permitted_attributes(
-            records, allowed_categories(effective, run.config.purposes)
-        ),
-        "gold.purchase_fact": purchase_fact(lines, analytics, detail=run.config.purposes["analytics"].detail),
-        "gold.touchpoint": touchpoints(views, lines, contacts, analytics, key=key),
-        "gold.customer_metrics": metrics.join(customers.select("golden_id"), on="golden_id", how="left_semi"),
-        **profiles(wide, effective, purposes=run.config.profile_purposes),
-    }

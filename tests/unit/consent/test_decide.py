@@ -22,11 +22,11 @@ NAMESPACES = {
     for rank, (name, level) in enumerate(LEVEL_OF.items(), 1)
 }
 PURPOSES = {
-    "ads": Purpose(basis="consent", expires_days=365),
-    "history": Purpose(basis="consent"),
-    "service": Purpose(basis="contract"),
-    "develop": Purpose(basis="legitimate_interest"),
-    "email": Purpose(basis="consent", contact="email", expires_days=365),
+    "ads": Purpose(basis="consent", retention_days=365, expires_days=365),
+    "history": Purpose(basis="consent", retention_days=365),
+    "service": Purpose(basis="contract", retention_days=365),
+    "develop": Purpose(basis="legitimate_interest", retention_days=365),
+    "email": Purpose(basis="consent", retention_days=365, contact="email", expires_days=365),
 }
 VALUES = {
     True: "y",

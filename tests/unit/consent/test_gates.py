@@ -121,7 +121,12 @@ def permissions(
 @pytest.fixture(scope="module")
 def permitted(spark: SparkSession) -> dict[str, str]:
     cases = {case: said for case, (said, _) in LINK.items()}
-    return permissions(spark, cases, linkage="allowed", purpose=Purpose(basis="consent", expires_days=365))
+    return permissions(
+        spark,
+        cases,
+        linkage="allowed",
+        purpose=Purpose(basis="consent", retention_days=365, expires_days=365),
+    )
 
 
 @pytest.mark.parametrize("case", LINK)
@@ -131,16 +136,16 @@ def test_gate_l(permitted: dict[str, str], case: str):
 
 def test_a_source_that_forbids_linkage_bars_whatever_was_said(spark: SparkSession):
     said: dict[str, Said] = {"yes": [("customer", "y", "2026-01-01")]}
-    assert permissions(spark, said, linkage="forbidden", purpose=Purpose(basis="consent")) == {
-        "yes": "barred"
-    }
+    assert permissions(
+        spark, said, linkage="forbidden", purpose=Purpose(basis="consent", retention_days=365)
+    ) == {"yes": "barred"}
 
 
 def test_a_yes_that_does_not_expire_permits_for_good(spark: SparkSession):
     said: dict[str, Said] = {"old": [("member", "y", "1999-01-01")]}
-    assert permissions(spark, said, linkage="allowed", purpose=Purpose(basis="consent")) == {
-        "old": "permitted"
-    }
+    assert permissions(
+        spark, said, linkage="allowed", purpose=Purpose(basis="consent", retention_days=365)
+    ) == {"old": "permitted"}
 
 
 # Collection. A view is on a cookie, by somebody logged in; `web` collects on consent, `log` does not.
