@@ -6,7 +6,7 @@ write, by Delta on Spark. `docs/adr/0011-delta-log-by-delta-rs.md` has the measu
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -95,6 +95,36 @@ def write_here(
     deltalake.write_deltalake(
         address, data, mode=mode, schema_mode=shape, configuration=_properties(contract)
     )
+
+
+def rewrite_here(
+    address: str, contract: TableContract, change: Callable[[pa.RecordBatch], pa.RecordBatch]
+) -> None:
+    """Write a table anew, batch by batch; the log names no row and no predicate."""
+    schema = contract.arrow_schema
+    files = sorted(deltalake.DeltaTable(address).file_uris())
+    batches = ds.dataset(files, schema=schema, format="parquet").to_batches() if files else iter(())
+    reader = pa.RecordBatchReader.from_batches(schema, (change(batch).cast(schema) for batch in batches))
+    write_here(reader, address, contract, "overwrite")
+
+
+def forget_history(address: str) -> None:
+    """Remove every file and log entry that only older versions of a table need; the newest version stays as it is."""
+    table = deltalake.DeltaTable(address)
+    table.vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=False)
+    table = deltalake.DeltaTable(address)
+    version = int(table.version())
+    table.create_checkpoint()
+    for path in (Path(address) / "_delta_log").iterdir():
+        number = path.name.lstrip(".").split(".", 1)[0]
+        is_older = number.isdigit() and int(number) < version
+        if path.is_file() and (is_older or path.suffix == ".crc"):
+            path.unlink()
+    # A writer that died leaves files that no version names, and temporary ones: vacuum knows neither for certain.
+    named = {Path(file).name for file in deltalake.DeltaTable(address).file_uris()}
+    for path in Path(address).iterdir():
+        if path.is_file() and path.name not in named:
+            path.unlink()
 
 
 @dataclass(frozen=True)

@@ -89,3 +89,9 @@ class UnknownRecordError(IdentityError):
     """A record or golden id that was asked about stands for nobody today: never delivered, refused or gone."""
 
     exit_code = 14
+
+
+class ErasureError(IdentityError):
+    """An erasure is not finished, left residue, or cannot tell whom it is about."""
+
+    exit_code = 16

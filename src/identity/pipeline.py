@@ -8,6 +8,7 @@ from typing import Any
 
 from identity import quality
 from identity.contracts import contract_of
+from identity.erasure.plan import require_no_plan
 from identity.errors import IdentityError, RunDateError
 from identity.pages.report import write_report
 from identity.run import Run, only_writer
@@ -49,28 +50,39 @@ def run_stages(run: Run, names: Sequence[str], *, again: bool = True) -> Summary
 
     Raises:
         RunDateError: A later date is already published.
+        ErasureError: An erasure is not finished.
         IdentityError: Any error a user can mend; gold stays as it was.
     """
     prepare_warehouse(run.config.warehouse)
     with only_writer(run.config.warehouse):
+        require_no_plan(run.config.warehouse)
         run.finish_commit()
         published = _published(run)
         _warn_of_another_key(run, published)
         if not again and run.id in published and not something_to_take(run):
             return {**json.loads(published[run.id]["summary"]), "is_repeat": True}
         _require_not_before(run, published)
-        with _registers(run) as closing:
-            for name in names:
-                STAGES[name](run)
-            if "publish" in names:
-                closing["summary"] = summarise(run)
-        if "summary" in closing:
-            write_report(closing["summary"], run.report_file)
-        done = {
-            "run_id": run.id,
-            "stages": [{"stage": s.name, "seconds": s.seconds, **s.counts} for s in run.stages],
-        }
-        return {**done, **closing.get("summary", {})}
+        return do_stages(run, names)
+
+
+def do_stages(run: Run, names: Sequence[str]) -> Summary:
+    """Run stages for one who holds the warehouse already; closes as `run_stages` does.
+
+    Raises:
+        IdentityError: Any error a user can mend; gold stays as it was.
+    """
+    with _registers(run) as closing:
+        for name in names:
+            STAGES[name](run)
+        if "publish" in names:
+            closing["summary"] = summarise(run)
+    if "summary" in closing:
+        write_report(closing["summary"], run.report_file)
+    done = {
+        "run_id": run.id,
+        "stages": [{"stage": s.name, "seconds": s.seconds, **s.counts} for s in run.stages],
+    }
+    return {**done, **closing.get("summary", {})}
 
 
 def _published(run: Run) -> dict[str, dict[str, Any]]:
@@ -86,6 +98,15 @@ def _warn_of_another_key(run: Run, published: Mapping[str, Mapping[str, Any]]) -
             "[yellow]note[/] the secret key is not the one of the last published run: "
             "the suppression list and devices no longer meet what was hashed with that one",
         )
+
+
+def require_not_before(run: Run) -> None:
+    """See that no later date is published.
+
+    Raises:
+        RunDateError: One is.
+    """
+    _require_not_before(run, _published(run))
 
 
 def _require_not_before(run: Run, published: Mapping[str, Mapping[str, Any]]) -> None:

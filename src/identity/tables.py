@@ -20,7 +20,8 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from identity.contracts import TableContract, conform, contract_of
-from identity.delta import Delta, Mode, columns_of, delta_of, read_parquet, rows_of, write_here
+from identity.delta import Delta, Mode, columns_of, delta_of, read_parquet, rewrite_here, rows_of, write_here
+from identity.delta import forget_history as forget
 from identity.errors import PlatformError, SourceError
 
 # Small writes wait on the driver more than on executors; more threads than this gain nothing (docs/adr/0004).
@@ -194,6 +195,20 @@ def replace_at(root: Path, rows: Iterable[Mapping[str, Any]], contract: TableCon
     """Make rows the rows of a small table below a warehouse, in one commit and without Spark."""
     table = pa.Table.from_pylist(list(rows), contract.arrow_schema)
     write_here(table, _address(root, contract.name), contract, "overwrite")
+
+
+def rewrite_at(root: Path, name: str, change: Callable[[pa.RecordBatch], pa.RecordBatch]) -> None:
+    """Write a table below a warehouse anew, batch by batch, if it is there; its log names no row."""
+    address = _address(root, name)
+    if columns_of(address, []) is not None:
+        rewrite_here(address, contract_of(name), change)
+
+
+def forget_history(root: Path) -> int:
+    """Remove all but the newest version of every table below a warehouse; returns how many tables there are."""
+    found = sorted(log.parent for log in root.glob("*/*/_delta_log"))
+    in_parallel(partial(forget, str(address)) for address in found)
+    return len(found)
 
 
 def read_lines(spark: SparkSession, paths: list[str]) -> DataFrame:

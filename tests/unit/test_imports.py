@@ -20,6 +20,7 @@ TOP = (
     "cli",
     "pages",
     "churn",
+    "erasure",
     "evaluate",
     "health",
     "health_warnings",

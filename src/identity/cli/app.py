@@ -13,6 +13,7 @@ from typer.exceptions import TyperException
 
 from identity import __version__
 from identity.cli.compare import compare_models_command
+from identity.cli.erase import erase_command
 from identity.cli.evaluate import evaluate_command, scored
 from identity.cli.ids import history_command
 from identity.cli.link import link_command
@@ -132,6 +133,7 @@ app.command("train")(train_command)
 app.command("compare-models")(compare_models_command)
 app.command("link")(link_command)
 app.command("evaluate")(evaluate_command)
+app.command("erase")(erase_command)
 app.command("history")(history_command)
 app.command("why")(why_command)
 app.command("why-not")(why_not_command)

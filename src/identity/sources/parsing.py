@@ -34,6 +34,7 @@ def parse_lines(lines: DataFrame, feed: Feed, *, header: tuple[str, ...]) -> Dat
     Returns:
         The lines' columns and `record`, `keys`, `fault`.
     """
+    lines = lines.where("line rlike '\\\\S'")  # a blank line holds nobody: an erasure leaves one
     if feed.format == "csv":
         parsed = _parse_csv(lines.where(F.col("row_no") > 1), header)
     elif feed.format == "json":

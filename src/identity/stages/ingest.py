@@ -20,6 +20,8 @@ from identity.standardise.identifiers import hash_key, normalised
 from identity.tables import in_parallel, read_lines
 
 _FILES = contract_of("ops.file")
+# An erasure blanks lines of a file where it lies: its bytes are others then, and it is taken already.
+_LIVE = ("taken", "rewritten")
 
 
 def something_to_take(run: Run) -> bool:
@@ -78,7 +80,7 @@ def _register_of(run: Run) -> _Register:
     live = {
         r["file_id"]: r["file"]
         for r in rows
-        if times[r["file_id"], "taken"] > times[r["file_id"], "superseded"]
+        if times[r["file_id"], "taken"] + times[r["file_id"], "rewritten"] > times[r["file_id"], "superseded"]
     }
     begun, done = ({r["batch_id"] for r in rows if r["status"] == status} for status in ("taking", "taken"))
     return _Register(live, begun - done)
@@ -214,7 +216,7 @@ def _remove(run: Run, file_ids: list[str]) -> None:
     if file_ids:
         _delete(run, f"file_id in ({_listed(file_ids)})")
         register = run.tables.rows("ops.file")
-        taken = [row for row in register if row["file_id"] in file_ids and row["status"] == "taken"]
+        taken = [row for row in register if row["file_id"] in file_ids and row["status"] in _LIVE]
         # The same bytes may have been taken before: a file that ends, ends once.
         newest = {row["file_id"]: row for row in sorted(taken, key=lambda row: row["taken_for"])}
         rows = [{**row, "status": "superseded"} for row in newest.values()]

@@ -1,0 +1,101 @@
+"""Landing files: blanking lines where they lie, so that every other line keeps its number."""
+
+import csv
+import hashlib
+import io
+import shutil
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from identity.erasure.needles import Needles
+from identity.errors import SourceError
+
+_DRAFT = ".erasing"
+
+
+def origins(register: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """By checksum of today, the checksum that a file was taken with: bronze knows it by that one.
+
+    Args:
+        register: ops.file.
+    """
+    rows = list(register)
+    taken = {(r["batch_id"], r["file"]): r["file_id"] for r in rows if r["status"] == "taken"}
+    found = {file_id: file_id for file_id in taken.values()}
+    for r in rows:
+        if r["status"] == "rewritten" and (r["batch_id"], r["file"]) in taken:
+            found[r["file_id"]] = taken[r["batch_id"], r["file"]]
+    return found
+
+
+def landing_files(landing: Path, origin_of: Mapping[str, str]) -> Iterator[tuple[Path, bytes, str | None]]:
+    """Every landing file: path, bytes, and the checksum it was taken with; None when it never was."""
+    for path in sorted(p for p in landing.rglob("*") if p.is_file() and not p.name.startswith((".", "_"))):
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise SourceError(f"{path}: cannot be read: {error.strerror}") from None
+        yield path, data, origin_of.get(hashlib.sha256(data).hexdigest())
+
+
+def blanked(data: bytes, rows: Collection[int], unlink: Mapping[int, Iterable[str]]) -> bytes:
+    """A file without some lines' content, and with some columns of other lines (CSV) empty.
+
+    Args:
+        data: The file.
+        rows: Line numbers, from 1.
+        unlink: Columns to empty, by line number.
+    """
+    if not rows and not unlink:
+        return data
+    lines = data.splitlines(keepends=True)
+    gone = set(rows)
+    header = next(csv.reader([lines[0].decode("utf-8-sig", errors="replace")])) if unlink else []
+    for place, line in enumerate(lines):
+        end = line[len(line.rstrip(b"\r\n")) :]
+        if place + 1 in gone:
+            lines[place] = end
+        elif place + 1 in unlink:
+            lines[place] = _without(line, header, set(unlink[place + 1])) + end
+    return b"".join(lines)
+
+
+def lines_that_hold(data: bytes, needles: Needles, except_rows: Collection[int]) -> set[int]:
+    """Numbers of lines that hold a value, of those that bronze does not know; the first line of CSV never does."""
+    lines = data.decode("utf-8", errors="replace").splitlines()
+    return {
+        number for number, line in enumerate(lines, 1) if number not in except_rows and needles.found(line)
+    }
+
+
+def draft(path: Path, data: bytes) -> None:
+    """Write what a file is to become beside it; deliveries do not see it."""
+    target = _draft_of(path)
+    target.write_bytes(data)
+    shutil.copymode(path, target)
+
+
+def put(path: Path) -> None:
+    """Put the draft in the file's place, in one step."""
+    if _draft_of(path).is_file():
+        _draft_of(path).replace(path)
+
+
+def remove_drafts(landing: Path) -> None:
+    """Remove what an erasure that died left behind."""
+    for path in landing.rglob(f".*{_DRAFT}"):
+        path.unlink()
+
+
+def _draft_of(path: Path) -> Path:
+    return path.with_name(f".{path.name}{_DRAFT}")
+
+
+def _without(line: bytes, header: list[str], columns: set[str]) -> bytes:
+    row = next(csv.reader([line.decode("utf-8").rstrip("\r\n")]))
+    out = io.StringIO()
+    csv.writer(out, lineterminator="").writerow(
+        "" if name in columns else value for name, value in zip(header, row, strict=True)
+    )
+    return out.getvalue().encode()

@@ -1,0 +1,264 @@
+"""Which delivered lines are a person's, which only name them, and what of it is theirs alone."""
+
+import json
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from identity.consent.suppression import carried_identifiers
+from identity.erasure.needles import json_text, leaves
+from identity.run import Run
+from identity.sources.rows import union
+from identity.standardise.identifiers import hash_key, normalised
+from identity.tables import columns_at
+
+Line = tuple[str, int]  # file id, row number
+Record = tuple[str, str]  # source, source key
+
+# What a line of a feed is about: the namespace of the record that it is part of.
+_OWNER: Final = {
+    ("loyalty", "members"): "loyalty_member",
+    ("loyalty", "cards"): "loyalty_member",
+    ("loyalty", "consents"): "loyalty_member",
+    ("crm", "contacts"): "crm_contact",
+    ("crm", "interactions"): "crm_contact",
+}
+_OF_SOURCE: Final = {
+    "loyalty": "loyalty_member",
+    "crm": "crm_contact",
+    "tills": "payment_token",
+    "web_events": "login",
+}
+_DEVICES: Final = ("cookie", "mobile_id")
+# Sales stay, for the books must add up: what says who bought is taken off them.
+RECEIPTS: Final = ("tills", "receipt_lines")
+RECEIPT_COLUMNS: Final = {
+    "payment_token": "payment_token",
+    "loyalty_card_no": "loyalty_card",
+    "e_receipt_email": "email",
+}
+
+
+class Found(NamedTuple):
+    """What is the persons' in bronze.
+
+    Attributes:
+        delete: Their lines.
+        unlink: Receipt lines, and the columns to be blanked.
+        suppress: Identifiers that are theirs alone: namespace and keyed hash.
+        shared: How many of their identifiers somebody else carries too.
+        values: All values in their lines and on their receipts, theirs alone or not.
+        strong: Identifiers that are theirs alone, as delivered; a line that holds one is theirs.
+    """
+
+    delete: set[Line]
+    unlink: dict[Line, list[str]]
+    suppress: set[tuple[str, str]]
+    shared: int
+    values: set[str]
+    strong: set[str]
+
+
+def find_lines(run: Run, records: Collection[Record]) -> Found:
+    """Find the persons' lines in bronze.
+
+    Args:
+        run: The run.
+        records: The persons' source records.
+    """
+    warehouse = run.config.warehouse
+    feed_of, bronze = _bronze(run)
+    carried = _carried(run)
+    own = _own_hashes(warehouse, records)
+    theirs = carried.filter(pc.is_in(carried["value_hmac"], pa.array(sorted(own)))).to_pylist()
+    delete, receipts = _owned(theirs, feed_of)
+    delete -= _of_another_login(carried, delete, own)
+    of_cards = _select(carried, {line for line in delete if feed_of[line[0]] == ("loyalty", "cards")})
+    cards = {r["value_hmac"] for r in of_cards if r["namespace"] == "loyalty_card"}
+    # A receipt is theirs by its card, too.
+    is_card = pc.is_in(carried["value_hmac"], pa.array(sorted(cards), pa.string()))
+    receipts |= {_line(r) for r in carried.filter(is_card).to_pylist() if feed_of[r["file_id"]] == RECEIPTS}
+    delete |= _accounts(bronze, records)
+    of_lines = _select(carried, delete | receipts)
+    known = (
+        own
+        | cards
+        | {r["value_hmac"] for r in of_lines if _line(r) in delete and r["namespace"] in ("email", "phone")}
+    )
+    unlink, blanked = _unlinked(of_lines, receipts, own=own, known=known)
+    gone = {(_line(r), r["namespace"], r["value_hmac"]) for r in of_lines if _line(r) in delete} | blanked
+    mine = {(namespace, value_hmac) for _, namespace, value_hmac in gone}
+    others = {
+        (r["namespace"], r["value_hmac"])
+        for r in carried.filter(pc.is_in(carried["value_hmac"], pa.array(sorted({h for _, h in mine})))).to_pylist()
+        if (_line(r), r["namespace"], r["value_hmac"]) not in gone
+    }  # fmt: skip
+    alone = mine - others
+    strong = {r["value"] for r in of_lines if (r["namespace"], r["value_hmac"]) in alone}
+    delete |= _surveys(bronze, {r["value"] for r in of_lines if r["namespace"] == "cookie"} & strong)
+    values = _values(run, bronze, feed_of, delete, unlink)
+    return Found(delete, unlink, alone, len(mine - alone), values | strong, strong)
+
+
+def _bronze(run: Run) -> tuple[dict[str, tuple[str, str]], dict[str, dict[Line, str]]]:
+    """The feed of every file, and bronze's records by source and line."""
+    feed_of: dict[str, tuple[str, str]] = {}
+    records: dict[str, dict[Line, str]] = {}
+    for source in run.config.sources:
+        table = columns_at(run.config.warehouse, f"bronze.{source}", ["feed", "file_id", "row_no", "record"])
+        columns = [table[name].to_pylist() for name in ("feed", "file_id", "row_no", "record")]
+        records[source] = {}
+        for feed, file_id, row_no, record in zip(*columns, strict=True):
+            feed_of[file_id] = (source, feed)
+            records[source][file_id, row_no] = record
+    return feed_of, records
+
+
+def _carried(run: Run) -> pa.Table:
+    """Every identifier on every line of bronze, read as the suppression list reads them."""
+    each = [
+        carried_identifiers(run.tables.read(f"bronze.{name}"), source.feeds)
+        for name, source in run.config.sources.items()
+        if source.linkage == "allowed"
+    ]
+    rows = normalised(union(each), namespaces=run.config.namespaces, key=hash_key(run.key))
+    kept = ["file_id", "row_no", "namespace", "value", "value_hmac"]
+    return rows.select(*kept).toArrow()
+
+
+def _own_hashes(warehouse: Path, records: Collection[Record]) -> set[str]:
+    """Keyed hashes of the records' own keys; a device is known by its hash alone."""
+    names = ["namespace", "value", "value_hmac", "source", "source_key"]
+    rows = columns_at(warehouse, "silver.identifier", names).to_pylist()
+    own = {
+        r["value_hmac"]
+        for r in rows
+        if r["namespace"] == _OF_SOURCE.get(r["source"])
+        and r["value"] == r["source_key"].strip()
+        and (r["source"], r["source_key"]) in records
+    }
+    return own | {key for source, key in records if source in _DEVICES}
+
+
+def _owned(
+    theirs: Iterable[Mapping[str, Any]], feed_of: Mapping[str, tuple[str, str]]
+) -> tuple[set[Line], set[Line]]:
+    """Lines about the persons, and receipts paid with their cards."""
+    delete: set[Line] = set()
+    receipts: set[Line] = set()
+    for r in theirs:
+        feed = feed_of[r["file_id"]]
+        if feed == RECEIPTS:
+            if r["namespace"] == "payment_token":
+                receipts.add(_line(r))
+        elif feed not in _OWNER or _OWNER[feed] == r["namespace"]:
+            delete.add(_line(r))
+    return delete, receipts
+
+
+def _of_another_login(carried: pa.Table, delete: set[Line], own: Collection[str]) -> set[Line]:
+    """Lines of their devices on which somebody else was logged in."""
+    logins = carried.filter(pc.equal(carried["namespace"], "login"))
+    return {_line(r) for r in _select(logins, delete) if r["value_hmac"] not in own}
+
+
+def _accounts(bronze: Mapping[str, Mapping[Line, str]], records: Collection[Record]) -> set[Line]:
+    """Lines of loyalty accounts whose every holder is to be erased."""
+    holders: dict[str, set[str]] = defaultdict(set)
+    accounts: dict[str, set[Line]] = defaultdict(set)
+    for line, record in bronze.get("loyalty", {}).items():
+        row = json_text(record)
+        account = str(row.get("account_no") or "")
+        if account and "member_no" in row:
+            holders[account].add(str(row["member_no"]))
+        elif account:
+            accounts[account].add(line)
+    members = {key for source, key in records if source == "loyalty"}
+    return {
+        line for account, lines in accounts.items() if holders[account] and holders[account] <= members
+        for line in lines
+    }  # fmt: skip
+
+
+def _unlinked(
+    of_lines: Iterable[Mapping[str, Any]],
+    receipts: Collection[Line],
+    *,
+    own: Collection[str],
+    known: Collection[str],
+) -> tuple[dict[Line, list[str]], set[tuple[Line, str, str]]]:
+    """What is blanked on receipts: their card and token, and the address of a receipt paid with their card."""
+    by_line: dict[Line, list[Mapping[str, Any]]] = defaultdict(list)
+    for r in of_lines:
+        if _line(r) in receipts:
+            by_line[_line(r)].append(r)
+    unlink: dict[Line, list[str]] = {}
+    blanked: set[tuple[Line, str, str]] = set()
+    for line, rows in by_line.items():
+        is_payer = any(r["value_hmac"] in own and r["namespace"] == "payment_token" for r in rows)
+        shows_other = any(r["namespace"] == "loyalty_card" and r["value_hmac"] not in known for r in rows)
+        gone = [
+            r for r in rows
+            if r["value_hmac"] in known or (r["namespace"] == "email" and is_payer and not shows_other)
+        ]  # fmt: skip
+        namespaces = {r["namespace"] for r in gone}
+        unlink[line] = sorted(c for c, namespace in RECEIPT_COLUMNS.items() if namespace in namespaces)
+        blanked |= {(line, r["namespace"], r["value_hmac"]) for r in gone}
+    return unlink, blanked
+
+
+def _surveys(bronze: Mapping[str, Mapping[Line, str]], cookies: Collection[str]) -> set[Line]:
+    """Answers of the anonymous survey that came with one of their cookies."""
+    return {
+        line for line, record in bronze.get("survey", {}).items()
+        if str(json_text(record).get("cookie_id") or "").strip() in cookies
+    } if cookies else set()  # fmt: skip
+
+
+def _values(
+    run: Run,
+    bronze: Mapping[str, Mapping[Line, str]],
+    feed_of: Mapping[str, tuple[str, str]],
+    delete: Iterable[Line],
+    unlink: Mapping[Line, list[str]],
+) -> set[str]:
+    """Texts in personal columns of lines that go, and in the columns of receipts that are blanked."""
+    values: set[str] = set()
+    for line in delete:
+        source, feed = feed_of[line[0]]
+        row = json_text(bronze[source][line])
+        columns = run.config.sources[source].feeds[feed].columns
+        names = [name for name, column in columns.items() if column.personal or column.identifier]
+        for name in names:
+            # Of what was permitted only the address or number it was said of is somebody's.
+            found = row.get(name)
+            if name == "permissions" and isinstance(found, list):
+                found = [p.get("contact_point") for p in found if isinstance(p, dict)]
+            values |= set(leaves(found))
+        whole = [str(row[name]) for name in ("first_name", "last_name") if row.get(name)]
+        if len(whole) == 2:
+            values |= {" ".join(whole), " ".join(reversed(whole))}
+    for line, names in unlink.items():
+        row = json_text(bronze["tills"][line])
+        values |= {str(row[name]) for name in names if row.get(name)}
+    return values
+
+
+def unlinked(record: str, columns: Iterable[str]) -> str:
+    """A receipt line of bronze without some columns."""
+    left = {name: value for name, value in json.loads(record).items() if name not in set(columns)}
+    return json.dumps(left, ensure_ascii=False, separators=(",", ":"))
+
+
+def _select(carried: pa.Table, lines: Collection[Line]) -> list[dict[str, Any]]:
+    files = pa.array(sorted({file_id for file_id, _ in lines}), pa.string())
+    near: list[dict[str, Any]] = carried.filter(pc.is_in(carried["file_id"], files)).to_pylist()
+    return [r for r in near if _line(r) in lines]
+
+
+def _line(row: Mapping[str, Any]) -> Line:
+    return row["file_id"], row["row_no"]

@@ -1,0 +1,143 @@
+"""Who is meant: the records that identifiers or a person's decision hold together, and no doubtful ones."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pyarrow.compute as pc
+from pyspark.sql import SparkSession
+
+from identity.config import Namespace
+from identity.errors import ConfigError, ErasureError
+from identity.standardise.identifiers import normalised
+from identity.tables import columns_at
+
+_MEMBER = ["golden_id", "part", "source", "source_key", "valid_to_on"]
+
+
+class Subjects(NamedTuple):
+    """Persons to be erased.
+
+    Attributes:
+        records: Their source records, devices among them, as source and key.
+        persons: How many persons (confirmed parts).
+        unknown: How many identifiers stand for nobody.
+        retired: Golden ids that lose their last record.
+    """
+
+    records: set[tuple[str, str]]
+    persons: int
+    unknown: int
+    retired: list[str]
+
+
+def read_identifiers(path: Path) -> list[str]:
+    """Identifiers of a file, one a line; blank lines and lines that begin with # are left out.
+
+    Raises:
+        ConfigError: The file cannot be read, or holds none.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError):
+        raise ConfigError(f"--requests {path}: cannot be read as text") from None
+    found = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+    if not found:
+        raise ConfigError(
+            f"--requests {path}: holds no identifier; write one a line, such as loyalty_member=M1"
+        )
+    return found
+
+
+def subjects(
+    spark: SparkSession,
+    warehouse: Path,
+    identifiers: Sequence[str],
+    *,
+    namespaces: Mapping[str, Namespace],
+    key: bytes,
+) -> Subjects:
+    """Find the persons that identifiers stand for.
+
+    Args:
+        spark: To normalise identifiers as records are.
+        warehouse: The warehouse.
+        identifiers: Golden ids, `source:key` of a record, or `namespace=value`.
+        namespaces: The identifier hierarchy.
+        key: Key of the hashes.
+
+    Raises:
+        ErasureError: An identifier is of several persons; the message gives its place in the list.
+        ConfigError: An identifier is written as none of the three.
+    """
+    members = [
+        r for r in columns_at(warehouse, "id.golden_member", _MEMBER).to_pylist() if not r["valid_to_on"]
+    ]
+    part_of = {(r["source"], r["source_key"]): (r["golden_id"], r["part"]) for r in members}
+    parts: dict[str, set[tuple[str, str]]] = {}
+    for part in part_of.values():
+        parts.setdefault(part[0], set()).add(part)
+    by_value = _records_by_value(spark, warehouse, identifiers, namespaces, key)
+    chosen: set[tuple[str, str]] = set()
+    unknown = 0
+    for place, text in enumerate(identifiers, 1):
+        if "=" in text:
+            found = {part_of[record] for record in by_value.get(place, ()) if record in part_of}
+        elif text in parts:
+            found = parts[text]
+        elif ":" in text:
+            record = tuple(text.split(":", 1))
+            found = {part_of[record]} if record in part_of else set()
+        else:
+            found = set()
+        if len(found) > 1:
+            raise ErasureError(
+                f"identifier {place} stands for {len(found)} persons; nobody was erased: "
+                "name each by a record of theirs, as source:key (see `identity why`)"
+            )
+        unknown += not found
+        chosen |= found
+    records = {record for record, part in part_of.items() if part in chosen}
+    left = {part[0] for record, part in part_of.items() if record not in records}
+    return Subjects(records, len(chosen), unknown, sorted({part[0] for part in chosen} - left))
+
+
+def _records_by_value(
+    spark: SparkSession,
+    warehouse: Path,
+    identifiers: Iterable[str],
+    namespaces: Mapping[str, Namespace],
+    key: bytes,
+) -> dict[int, set[tuple[str, str]]]:
+    """Records that carry `namespace=value`, by the place in the list."""
+    asked = []
+    for place, text in enumerate(identifiers, 1):
+        if "=" in text:
+            namespace, value = text.split("=", 1)
+            if namespace not in namespaces:
+                raise ConfigError(
+                    f"identifier {place}: write namespace=value with one of {', '.join(sorted(namespaces))}"
+                )
+            asked.append((place, namespace, value))
+    if not asked:
+        return {}
+    frame = spark.createDataFrame(asked, "place int, namespace string, raw string")
+    rows = (
+        normalised(frame, namespaces=namespaces, key=key).select("place", "namespace", "value_hmac").collect()
+    )
+    places: dict[tuple[str, str], set[int]] = {}
+    for row in rows:
+        places.setdefault((row["namespace"], row["value_hmac"]), set()).add(row["place"])
+    found: dict[int, set[tuple[str, str]]] = {}
+    for r in carried_by(warehouse, {hmac for _, hmac in places}):
+        for place in places.get((r["namespace"], r["value_hmac"]), ()):
+            found.setdefault(place, set()).add((r["source"], r["source_key"]))
+    return found
+
+
+def carried_by(warehouse: Path, hashes: Collection[str]) -> list[dict[str, Any]]:
+    """Rows of silver.identifier with one of these hashes."""
+    names = ["namespace", "value_hmac", "source", "source_key"]
+    where = pc.field("value_hmac").isin(sorted(hashes))
+    rows: list[dict[str, Any]] = columns_at(warehouse, "silver.identifier", names, where).to_pylist()
+    return rows
