@@ -110,8 +110,7 @@ def rewrite_here(
 
 def forget_history(address: str) -> None:
     """Remove every file and log entry that only older versions of a table need; the newest version stays as it is."""
-    table = deltalake.DeltaTable(address)
-    table.vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=False)
+    # Not by vacuum: it commits, and the version that a publication names would be an older one.
     table = deltalake.DeltaTable(address)
     version = int(table.version())
     table.create_checkpoint()
@@ -120,7 +119,6 @@ def forget_history(address: str) -> None:
         is_older = number.isdigit() and int(number) < version
         if path.is_file() and (is_older or path.suffix == ".crc"):
             path.unlink()
-    # A writer that died leaves files that no version names, and temporary ones: vacuum knows neither for certain.
     named = {Path(file).name for file in deltalake.DeltaTable(address).file_uris()}
     for path in Path(address).iterdir():
         if path.is_file() and path.name not in named:
