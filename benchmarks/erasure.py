@@ -1,0 +1,249 @@
+"""Seconds and residue of erasures, what they change of others, redelivery of the erased, and deaths on the way.
+
+`python -m benchmarks.erasure --erase 1 100` works on copies of the committed world after both days; with `--persons N
+--seed S` on a generated one, with `--warehouse W --landing L` on one that is there. `--deliver-again` delivers the
+erased lines the next day; `--kills K` kills the erasure of the first number K times at seeded moments.
+"""
+
+import argparse
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import deltalake
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from benchmarks.main_job import DAYS, ROOT
+from identity.tables import columns_at, rows_at
+
+NEXT = "2026-02-02"
+Record = tuple[str, str]
+
+
+class World:
+    """A copy of a warehouse and its landing folder."""
+
+    def __init__(self, folder: Path, warehouse: Path, landing: Path) -> None:
+        self.warehouse, self.landing = folder / "warehouse", folder / "landing"
+        shutil.copytree(warehouse, self.warehouse)
+        shutil.copytree(landing, self.landing)
+
+    def command(self, *verb: str) -> list[str]:
+        """A verb of the command line on this world."""
+        where = ["--conf", str(ROOT / "conf/local.yaml"), "--landing", str(self.landing)]
+        command = [sys.executable, "-m", "identity.cli", *verb, *where]
+        return [*command, "--warehouse", str(self.warehouse), "--json"]
+
+    def said(self, *verb: str) -> Any:
+        """What a verb prints; ends this process if it fails."""
+        done = subprocess.run(self.command(*verb), capture_output=True, check=False)
+        if done.returncode:
+            raise SystemExit(f"{verb[0]} ended with {done.returncode}: {done.stderr.decode()[-800:]}")
+        return json.loads(done.stdout.decode().strip().splitlines()[-1])
+
+    def members(self) -> dict[Record, tuple[str, str]]:
+        """Golden id and part by record, as of today."""
+        rows = columns_at(
+            self.warehouse, "id.golden_member", ["source", "source_key", "golden_id", "part", "valid_to_on"]
+        )
+        return {
+            (r["source"], r["source_key"]): (r["golden_id"], r["part"])
+            for r in rows.to_pylist() if r["valid_to_on"] is None
+        }  # fmt: skip
+
+    def persons(self) -> dict[Record, str]:
+        """silver.person_record by record."""
+        rows = rows_at(self.warehouse, "silver.person_record")
+        return {(r["source"], r["source_key"]): repr(sorted(r.items(), key=str)) for r in rows}
+
+    def sales(self) -> dict[tuple[str, int], Any]:
+        """Amounts by receipt line, as published."""
+        rows = columns_at(
+            self.warehouse, "gold.purchase_fact", ["receipt_id", "line_no", "net_amount"]
+        ).to_pylist()
+        return {(r["receipt_id"], r["line_no"]): r["net_amount"] for r in rows}
+
+    def published_rows(self, golden_ids: set[str]) -> dict[str, int]:
+        """Rows of golden ids in every gold table, as the publication in force names its version."""
+        newest = max(rows_at(self.warehouse, "ops.publication"), key=lambda row: row["publication_no"])
+        found = {}
+        for name, version in dict(newest["versions"]).items():
+            table = deltalake.DeltaTable(self.warehouse.joinpath(*name.split(".")), version=version)
+            ids = table.to_pyarrow_table(columns=["golden_id"])["golden_id"]
+            found[name] = int(pc.sum(pc.is_in(ids, _texts(golden_ids))).as_py() or 0)
+        return found
+
+
+def _texts(values: set[str]) -> pa.Array:
+    """Texts as Arrow has them."""
+    return pa.array(sorted(values), pa.string())
+
+
+def chosen(world: World, count: int, seed: int) -> tuple[list[str], set[Record], set[str]]:
+    """Persons drawn by seed: an identifier of each, all their records, and golden ids that end with them."""
+    members = world.members()
+    by_part: dict[tuple[str, str], list[Record]] = defaultdict(list)
+    for record, part in members.items():
+        by_part[part].append(record)
+    parts = sorted(
+        part for part, records in by_part.items() if any(s in ("loyalty", "crm") for s, _ in records)
+    )
+    drawn = random.Random(seed).sample(parts, min(count, len(parts)))
+    records = {record for part in drawn for record in by_part[part]}
+    left = {part[0] for part in by_part if part not in set(drawn)}
+    named = [":".join(min(r for r in by_part[part] if r[0] in ("loyalty", "crm"))) for part in drawn]
+    return named, records, {part[0] for part in drawn} - left
+
+
+def erased(world: World, count: int, seed: int, *, again: bool) -> None:
+    """Erase, compare, and print."""
+    named, records, ended = chosen(world, count, seed)
+    touched = {world.members()[record][0] for record in records}
+    before, persons, sales = world.members(), world.persons(), world.sales()
+    landing = {p: p.read_bytes().splitlines() for p in sorted(world.landing.rglob("*")) if p.is_file()}
+    requests = world.warehouse.parent / "requests.txt"
+    requests.write_text("\n".join(named), encoding="utf-8")
+    began = time.monotonic()
+    told = world.said("erase", "--requests", str(requests), "--run-date", DAYS[-1])[-1]
+    seconds = time.monotonic() - began
+    after, persons_after = world.members(), world.persons()
+    others = {r for r in before if r not in records and before[r][0] not in touched}
+    moved = sum(before[r][0] != after.get(r, ("",))[0] for r in others)
+    changed = sum(persons[r] != persons_after.get(r) for r in persons if r not in records)
+    print(
+        f"{count:,} persons ({len(records):,} records): {seconds:.1f} s, residue {told['residue']} of "
+        f"{told['values_looked_for']:,} values in {told['files_scanned']:,} files; "
+        f"others: {moved} golden ids of {len(others):,} records and {changed} person records changed; "
+        f"sales the same: {world.sales() == sales}; rows left in gold: {sum(world.published_rows(ended).values())}",
+        flush=True,
+    )
+    if again:
+        _deliver_again(world, landing, records)
+
+
+def _deliver_again(world: World, before: dict[Path, list[bytes]], records: set[Record]) -> None:
+    """Deliver the blanked lines in files of the next day, and see that nobody comes back."""
+    day = world.landing / NEXT
+    delivered: dict[str, int] = defaultdict(int)
+    for path, lines in before.items():
+        now = path.read_bytes().splitlines()
+        gone = [old for old, new in zip(lines, now, strict=True) if old != new]
+        source, header = path.parent.name, lines[:1] if path.suffix == ".csv" else []
+        needed = path.name in ("till_totals.csv", "receipt_lines.csv")
+        if (gone or needed) and "accounts" not in path.name:
+            stem = path.stem if needed else f"{path.stem}_{path.parts[-3].replace('-', '')}"
+            target = day / source / f"{stem}{path.suffix}"
+            target.parent.mkdir(parents=True, exist_ok=True)
+            kept = target.read_bytes().splitlines() if target.exists() else header
+            target.write_bytes(b"\n".join([*kept, *gone]) + b"\n")
+            delivered[source] += len(gone)
+    world.said("run", "--run-date", NEXT)
+    taken = [
+        r
+        for r in rows_at(world.warehouse, "ops.file")
+        if r["status"] == "taken" and str(r["taken_for"]) == NEXT
+    ]
+    back = sum(record in records for record in world.members())
+    print(
+        f"  delivered again: {sum(delivered.values()):,} lines, {sum(r['suppressed'] for r in taken):,} suppressed, "
+        f"{sum(r['accepted'] for r in taken):,} taken; {back} records of the erased are back",
+        flush=True,
+    )
+
+
+def killed(world: World, count: int, seed: int, kills: int) -> None:
+    """Kill the erasure at seeded moments, look at what readers see, and let the next one finish."""
+    named, records, ended = chosen(world, count, seed)
+    whole = world.published_rows(ended)
+    moments = random.Random(seed)
+    requests = world.warehouse.parent / "requests.txt"
+    requests.write_text("\n".join(named), encoding="utf-8")
+    plan = world.warehouse / "rights/erasure.json"
+    half = 0
+    verb = ["erase", "--requests", str(requests), "--run-date", DAYS[-1]]
+    for number in range(1, kills + 1):
+        run = subprocess.Popen(
+            world.command(*verb), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        )
+        wait = moments.uniform(8, 45)
+        try:
+            run.wait(wait)
+        except subprocess.TimeoutExpired:
+            os.killpg(run.pid, signal.SIGKILL)
+            run.wait()
+        state = json.loads(plan.read_text(encoding="utf-8"))["state"] if plan.is_file() else "no plan"
+        seen = world.published_rows(ended)
+        is_half = seen != whole and any(seen.values())
+        half += is_half
+        print(
+            f"  kill {number} after {wait:.1f} s: {state}; readers see {'a half' if is_half else 'a whole'}",
+            flush=True,
+        )
+        if run.returncode == 0:
+            break
+        verb = ["erase", "--resume"] if plan.is_file() else verb
+    if run.returncode != 0:
+        told = world.said(*verb)[-1]
+        print(f"  finished after {number} kills: residue {told['residue']}", flush=True)
+    back = sum(record in records for record in world.members())
+    print(
+        f"  {half} halves seen; {back} records of the erased are left; plan left: {plan.is_file()}",
+        flush=True,
+    )
+
+
+def main() -> None:
+    """Make or take a world, and erase on copies of it."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument("--erase", type=int, nargs="+", default=[1], help="how many persons (default 1)")
+    parser.add_argument("--persons", type=int, help="size of a generated world")
+    parser.add_argument(
+        "--seed", type=int, default=77, help="seed of worlds, persons and moments (default 77)"
+    )
+    parser.add_argument("--warehouse", type=Path, help="a warehouse after both days; it is copied")
+    parser.add_argument("--landing", type=Path, help="its landing folder")
+    parser.add_argument("--deliver-again", action="store_true", help="deliver the erased lines the next day")
+    parser.add_argument("--kills", type=int, default=0, help="kill the erasure so often")
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        warehouse, landing = asked.warehouse, asked.landing or ROOT / "data_samples/world/landing"
+        if asked.persons:
+            command = [sys.executable, "-m", "data_samples.generate", "--persons", str(asked.persons)]
+            command += ["--days", "2", "--seed", str(asked.seed), "--out", f"{folder}/world"]
+            subprocess.run(command, cwd=ROOT, check=True)
+            landing = Path(folder) / "world/landing"
+        if warehouse is None:
+            warehouse = Path(folder) / "base"
+            days = [part for day in DAYS for part in ("--run-date", day)]
+            command = [
+                sys.executable,
+                "-m",
+                "identity.cli",
+                "run",
+                "--conf",
+                str(ROOT / "conf/local.yaml"),
+                *days,
+            ]
+            command += ["--landing", str(landing), "--warehouse", str(warehouse)]
+            subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        for count in asked.erase:
+            copy = World(Path(folder) / f"of_{count}", warehouse, landing)
+            erased(copy, count, asked.seed, again=asked.deliver_again)
+        if asked.kills:
+            killed(
+                World(Path(folder) / "killed", warehouse, landing), asked.erase[0], asked.seed, asked.kills
+            )
+
+
+if __name__ == "__main__":
+    main()
