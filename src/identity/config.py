@@ -146,10 +146,11 @@ class Quality(Frozen):
 
 
 class Publication(Frozen):
-    """How many golden ids one run may change without a person's yes."""
+    """How many golden ids one run may change without a person's yes, and how few customers a number may be of."""
 
     max_changed_ids_share: float = Field(ge=0, le=1)
     changed_ids_never_stopped: int = Field(ge=0)
+    min_cell: int = Field(default=5, ge=1)
 
 
 class SparkSettings(Frozen):

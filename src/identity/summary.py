@@ -3,7 +3,7 @@
 import datetime as dt
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from pyspark.sql import functions as F
 from rich.console import Console
@@ -27,6 +27,7 @@ def summarise(run: Run) -> Summary:
             name: n for stage in run.stages if stage.name == "publish" for name, n in stage.counts.items()
         },
         "reconciliation": _reconciliation(run),
+        "coverage": _coverage(run),
         "gates": _gates(run),
         "stages": [{"stage": stage.name, "seconds": stage.seconds} for stage in run.stages],
         "seconds": round((dt.datetime.now(dt.UTC) - run.started_at).total_seconds(), 1),
@@ -57,6 +58,7 @@ def show(summary: Summary, console: Console) -> None:
     _print(console, "Edges", summary["edges"])
     _print(console, "Gold", [{"table": name, "rows": n} for name, n in summary["gold"].items()])
     _print(console, "Sales, in currency units", summary["reconciliation"])
+    _print(console, "What consent leaves, by purpose", told_coverage(summary["coverage"]))
     _print(console, "Gates", summary["gates"])
     _print(console, "Stages", summary["stages"])
     console.print(
@@ -190,6 +192,67 @@ def _reconciliation(run: Run) -> list[dict[str, Any]]:
         }
         for row in sorted(rows, key=lambda row: str(row["currency"]))
     ]
+
+
+def _coverage(run: Run) -> list[dict[str, Any]]:
+    """By purpose: customers left, their share, the share of sales, and the most frequent reason for denial."""
+
+    def of_today(name: str) -> list[dict[str, Any]]:
+        return [row for row in run.tables.rows(name) if row["as_of_on"] == run.on]
+
+    denied: dict[str, dict[str, Any]] = {}
+    for row in sorted(of_today("gold.consent_kpi"), key=lambda r: (-(r["share"] or 0), r["rule_no"])):
+        if row["decision"] == "deny" and not row["is_hidden"]:
+            denied.setdefault(row["purpose"], row)
+    told: dict[str, dict[str, Any]] = {}
+    rows = sorted(of_today("gold.coverage"), key=lambda r: (r["purpose"], r["currency"]))
+    for row in rows:
+        why = denied.get(row["purpose"])
+        shown = told.setdefault(
+            row["purpose"],
+            {
+                "purpose": row["purpose"],
+                "customers": None,
+                "customers_share": None,
+                "sales_share": {},
+                "denied_mostly": None if why is None else _WHY_DENIED[why["rule_no"]],
+                "denied_mostly_share": None if why is None else why["share"],
+            },
+        )
+        if not row["is_hidden"]:
+            shown |= {"customers": row["customers"], "customers_share": row["share"]}
+        if row["currency"] != "none":
+            shown["sales_share"][row["currency"]] = row["sales_share"]
+    return list(told.values())
+
+
+def told_coverage(coverage: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The coverage of a summary as it is shown to a person; a number that is of too few customers as `hidden`."""
+    return [
+        {
+            "purpose": row["purpose"],
+            "customers": _percent(row["customers_share"]),
+            "sales": ", ".join(f"{c} {_percent(s)}" for c, s in row["sales_share"].items()),
+            "most frequent reason against": ""
+            if row["denied_mostly"] is None
+            else f"{row['denied_mostly']} ({_percent(row['denied_mostly_share'])})",
+        }
+        for row in coverage
+    ]
+
+
+def _percent(share: float | None) -> str:
+    return "hidden" if share is None else f"{share:.1%}"
+
+
+_WHY_DENIED: Final = {
+    0: "no contact point",
+    1: "refused",
+    2: "objected",
+    3: "conflicting answers",
+    5: "no valid answer",
+    6: "no guardian's permission",
+}
 
 
 def _gates(run: Run) -> list[dict[str, Any]]:

@@ -34,6 +34,16 @@ SUMMARY: dict[str, Any] = {
             "difference": "0.00",
         }
     ],
+    "coverage": [
+        {
+            "purpose": "analytics", "customers": 566, "customers_share": 0.697, "sales_share": {"EUR": 0.211},
+            "denied_mostly": "refused", "denied_mostly_share": 0.152,
+        },
+        {
+            "purpose": "service", "customers": None, "customers_share": None, "sales_share": {"EUR": None},
+            "denied_mostly": None, "denied_mostly_share": None,
+        },
+    ],
     "gates": [{"gate": "silver", "checks": 30, "failed": 0}, {"gate": "gold", "checks": 12, "failed": 0}],
     "stages": [{"stage": "ingest", "seconds": 1.5}, {"stage": "resolve", "seconds": 9.25}],
     "seconds": 12.4,
@@ -89,6 +99,11 @@ def test_headlines_and_every_number_are_there(tmp_path: Path):
         "17",
         "23",
         "19",
+        "69.7%",
+        "EUR 21.1%",
+        "refused (15.2%)",
+        "hidden",
+        "EUR hidden",
     } <= cells
 
 
@@ -106,7 +121,7 @@ def test_it_opens_without_a_network_or_a_script(tmp_path: Path):
     assert "script" not in seen.tags
     links = {link for link in re.findall(r'(?:href|src)="([^"]+)"', html) if not link.startswith("#")}
     assert links == {"../data_docs/index.html"}
-    assert seen.tags.count("svg") == 9
+    assert seen.tags.count("svg") == 10
 
 
 def test_scores_are_shown_where_there_are_any(tmp_path: Path):

@@ -10,7 +10,7 @@ from typing import Any, Final
 from markupsafe import Markup
 
 from identity.pages.page import BAD, GOOD, NEUTRAL, WARNING, Figure, bars, write_page
-from identity.summary import Summary
+from identity.summary import Summary, told_coverage
 
 _GATES: Final = Markup(
     "What was asked of every table, and how it was answered, is in the "
@@ -74,6 +74,17 @@ def _figures(summary: Summary, evaluation: Mapping[str, Any] | None) -> list[Fig
         for row in summary["reconciliation"]
         for buyer in ("identified", "unidentified")
     ]
+    left = [
+        {"purpose": row["purpose"], "of": of, "share in percent": round(100 * share, 1)}
+        for row in summary["coverage"]
+        for of, share in (
+            ("customers", row["customers_share"]),
+            *((f"sales in {c}", s) for c, s in row["sales_share"].items()),
+        )
+        if share is not None
+    ]
+    of_what = dict.fromkeys(row["of"] for row in left)
+    shades = dict(zip(of_what, (GOOD, NEUTRAL, WARNING, BAD), strict=False))
     levels = [{"level": level, "golden ids": n} for level, n in summary["golden_ids"].items()]
     radius = summary["blast_radius"]
     changes = radius.get("ids", [])
@@ -114,6 +125,12 @@ def _figures(summary: Summary, evaluation: Mapping[str, Any] | None) -> list[Fig
             "Identified and unidentified sales add up to what the tills counted; the gate sees to it.",
             sales,
             bars(sales, "currency", "amount", "buyer", {"identified": GOOD, "unidentified": NEUTRAL}),
+        ),
+        Figure(
+            "What consent leaves, by purpose",
+            "Of all customers and of all sales, also to unknown buyers. Numbers of few customers are hidden.",
+            told_coverage(summary["coverage"]),
+            bars(left, ["purpose", "of"], "share in percent", "of", shades) if left else None,
         ),
         Figure("Seconds by stage", "", summary["stages"], bars(summary["stages"], "stage", "seconds")),
         Figure("Gates", _GATES, summary["gates"], None),

@@ -7,10 +7,11 @@ from typing import Final
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from identity.contracts import TableContract, contract_of, purpose_contract
+from identity.contracts import TableContract, conform, contract_of, purpose_contract
 from identity.profile.golden_record import golden_records, known_records, permitted_attributes
 from identity.profile.purchases import identified_lines, purchase_fact, purchase_metrics, receipts
 from identity.profile.touchpoints import owned_views, touchpoints, visits
+from identity.publish.coverage import consent_kpi, coverage, customers_of, decided_cells
 from identity.publish.purposes import (
     allowed_categories,
     contact_points,
@@ -30,7 +31,14 @@ _BY: Final = ["purpose", "golden_id"]
 
 def gold_contracts(run: Run) -> dict[str, TableContract]:
     """The contracts of all gold tables of this configuration, by table."""
-    fixed = ("gold.profile_core", "gold.purchase_fact", "gold.touchpoint", "gold.customer_metrics")
+    fixed = (
+        "gold.profile_core",
+        "gold.purchase_fact",
+        "gold.touchpoint",
+        "gold.customer_metrics",
+        "gold.consent_kpi",
+        "gold.coverage",
+    )
     by_purpose = [
         purpose_contract(n, categories=p.categories) for n, p in run.config.profile_purposes.items()
     ]
@@ -81,7 +89,13 @@ def _frames(run: Run) -> dict[str, DataFrame]:
         golden_records(known.join(usable, on=_PART, how="inner"), on=run.on, by=_BY),
         _measures(complaints, bought, visits(views), usable, on=run.on),
     ).join(contact_points(effective), on=[*_BY], how="left")
+    counted = customers_of(known)
+    min_cell = run.config.publication.min_cell
+    cells = decided_cells(effective, counted, purposes=run.config.purposes, min_cell=min_cell)
+    covered = coverage(cells, counted, lines, permitted, purposes=purposes, min_cell=min_cell, on=run.on)
     return {
+        "gold.consent_kpi": _after_earlier_days(run, "gold.consent_kpi", consent_kpi(cells, on=run.on)),
+        "gold.coverage": _after_earlier_days(run, "gold.coverage", covered),
         "gold.profile_core": permitted_attributes(
             known, allowed_categories(permitted, purposes=run.config.purposes), on=run.on
         ),
@@ -92,6 +106,13 @@ def _frames(run: Run) -> dict[str, DataFrame]:
         ),
         **profiles(tables.staged(wide, "measured"), purposes=purposes),
     }
+
+
+def _after_earlier_days(run: Run, name: str, frame: DataFrame) -> DataFrame:
+    """What a table told on earlier run dates, and after it what it tells today; the same date again replaces itself."""
+    contract = contract_of(name)
+    earlier = run.tables.read(name).where(F.col("as_of_on") < F.lit(run.on))
+    return conform(earlier, contract).unionByName(conform(frame, contract))
 
 
 def _measures(

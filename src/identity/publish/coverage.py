@@ -1,0 +1,177 @@
+"""How many customers a purpose reaches, and why not the others: numbers for BI, small cells hidden.
+
+A hidden number must not follow from the others: the cells of a purpose add up to all customers, so where one cell is
+small, at least one more is hidden, until the hidden ones together are no small cell.
+"""
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Final
+
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+
+from identity.config import Purpose
+
+NO_CONTACT_POINT: Final = 0
+"""In place of a rule: the purpose needs a contact point, and the customer has none."""
+_CELL: Final = ["purpose", "decision", "rule_no"]
+
+
+def customers_of(known: DataFrame) -> DataFrame:
+    """Golden ids of customers that a person record stands for, not a device alone: `golden_id`."""
+    return known.where("subject_kind = 'customer' and is_person").select("golden_id").distinct()
+
+
+def decided_cells(
+    effective: DataFrame, customers: DataFrame, *, purposes: Mapping[str, Purpose], min_cell: int
+) -> DataFrame:
+    """How many customers each purpose's decision and rule is about, and which of the numbers must be hidden.
+
+    A customer of several contact points counts once: permitted if any of them is. `coverage` tells the sum of what is
+    permitted, so a small cell takes the smallest of the same decision along; where a whole decision is small, for
+    which there is no coverage told, of both decisions.
+
+    Args:
+        effective: consent.effective.
+        customers: `customers_of`.
+        purposes: All purposes.
+        min_cell: Customers from which a number is shown.
+
+    Returns:
+        `purpose`, `decision`, `rule_no`, `customers`, `is_hidden`.
+    """
+    best = F.min(F.struct((F.col("decision") == "deny").alias("is_denied"), "rule_no")).alias("best")
+    decided = effective.groupBy("golden_id", "purpose").agg(best)
+    names = F.explode(F.array(*map(F.lit, purposes))).alias("purpose")
+    asked = customers.select("golden_id", names).join(decided, on=["golden_id", "purpose"], how="left")
+    is_denied = F.coalesce("best.is_denied", F.lit(True))
+    cells = asked.groupBy(
+        "purpose",
+        F.when(is_denied, "deny").otherwise("permit").alias("decision"),
+        F.coalesce("best.rule_no", F.lit(NO_CONTACT_POINT)).alias("rule_no"),
+    ).agg(F.count("*").alias("customers"))
+    is_small = F.col("customers") < min_cell
+    of_decision = F.sum("customers").over(Window.partitionBy("purpose", "decision"))
+    whole_is_small = (F.min("of_decision").over(Window.partitionBy("purpose"))) < min_cell
+    return (
+        cells.withColumn("of_decision", of_decision)
+        .withColumn("whole_is_small", whole_is_small)
+        .select(
+            *_CELL,
+            "customers",
+            (
+                is_small
+                | _goes_along(["purpose", "decision"], min_cell)
+                | (F.col("whole_is_small") & _goes_along(["purpose"], min_cell))
+            ).alias("is_hidden"),
+        )
+    )
+
+
+def _goes_along(group: list[str], min_cell: int) -> Column:
+    """Where a group has a small cell: the smallest of the group, two at least, until together they are not small."""
+    of_group = Window.partitionBy(*group)
+    ascending = of_group.orderBy("customers", *_CELL)
+    before = F.sum("customers").over(ascending.rowsBetween(Window.unboundedPreceding, -1))
+    along = (F.row_number().over(ascending) <= 2) | (F.coalesce(before, F.lit(0)) < min_cell)
+    return (F.min("customers").over(of_group) < min_cell) & along
+
+
+def consent_kpi(cells: DataFrame, *, on: dt.date) -> DataFrame:
+    """gold.consent_kpi of a run date.
+
+    Args:
+        cells: `decided_cells`.
+        on: Run date.
+    """
+    everybody = F.sum("customers").over(Window.partitionBy("purpose"))
+    told = cells.withColumn("share", F.col("customers") / everybody)
+    return told.select(
+        F.lit(on).alias("as_of_on"), *_CELL, *map(_unless_hidden, ("customers", "share")), "is_hidden"
+    )
+
+
+def coverage(
+    cells: DataFrame,
+    customers: DataFrame,
+    lines: DataFrame,
+    permitted: DataFrame,
+    *,
+    purposes: Mapping[str, Purpose],
+    min_cell: int,
+    on: dt.date,
+) -> DataFrame:
+    """gold.coverage of a run date: of customers and of sales, what is left for each purpose.
+
+    Hidden where few customers are covered or few are not, or few of the covered bought anything.
+
+    Args:
+        cells: `decided_cells` of the same customers.
+        customers: `customers_of`.
+        lines: `purchases.identified_lines`: every line sold, with `buyer` and `part` where they are known.
+        permitted: `purposes.permitted_parts`.
+        purposes: Purposes that have a profile.
+        min_cell: Customers from which a number is shown.
+        on: Run date.
+    """
+    parts = permitted.join(customers, on="golden_id", how="left_semi")
+    bought = (
+        lines.where("buyer is not null")
+        .groupBy(F.col("buyer").alias("golden_id"), "part", "currency")
+        .agg(F.count_distinct("receipt_id").alias("receipts"), F.sum("net_amount").alias("amount"))
+    )
+    covered = (
+        parts.join(bought, on=["golden_id", "part"], how="inner")
+        .groupBy("purpose", "currency")
+        .agg(
+            F.count_distinct("golden_id").alias("buyers"),
+            F.sum("receipts").alias("purchases"),
+            F.sum("amount").alias("net_amount"),
+        )
+    )
+    permits = F.when(F.col("decision") == "permit", F.col("customers"))
+    reached = cells.groupBy("purpose").agg(F.coalesce(F.sum(permits), F.lit(0)).alias("customers"))
+    sold = lines.groupBy("currency").agg(F.sum("net_amount").alias("sold"))
+    # Whatever is sold, how many customers are covered is told.
+    currencies = F.when(F.size("sold_in") > 0, F.col("sold_in")).otherwise(
+        F.array(F.struct(F.lit("none").alias("currency"), F.lit(0).cast("decimal(28,2)").alias("sold")))
+    )
+    sales = sold.agg(
+        F.collect_list(F.struct("currency", F.col("sold").cast("decimal(28,2)").alias("sold"))).alias(
+            "sold_in"
+        )
+    ).select(F.inline(currencies))
+    every = F.broadcast(customers.agg(F.count("*").alias("everybody")))
+    asked = reached.where(F.col("purpose").isin(*purposes)).crossJoin(F.broadcast(sales)).crossJoin(every)
+    told = asked.join(covered, on=["purpose", "currency"], how="left").na.fill(
+        0, ["buyers", "purchases", "net_amount"]
+    )
+    left = F.col("everybody") - F.col("customers")
+    is_hidden = (
+        _is_few(F.col("customers"), min_cell) | _is_few(left, min_cell) | _is_few(F.col("buyers"), min_cell)
+    )
+    return (
+        told.withColumn("share", F.col("customers") / F.nullif("everybody", F.lit(0)))
+        .withColumn("sales_share", (F.col("net_amount") / F.nullif("sold", F.lit(0))).cast("double"))
+        .withColumn("is_hidden", is_hidden)
+        .select(
+            F.lit(on).alias("as_of_on"),
+            "purpose",
+            "currency",
+            *(
+                _unless_hidden(name)
+                for name in ("customers", "share", "purchases", "net_amount", "sales_share")
+            ),
+            "is_hidden",
+        )
+    )
+
+
+def _is_few(count: Column, min_cell: int) -> Column:
+    """Somebody, but not many; nobody is no small cell, for there is nobody to know."""
+    return (count > 0) & (count < min_cell)
+
+
+def _unless_hidden(name: str) -> Column:
+    return F.when(~F.col("is_hidden"), F.col(name)).alias(name)
