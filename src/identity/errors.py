@@ -95,3 +95,9 @@ class ErasureError(IdentityError):
     """An erasure is not finished, left residue, or cannot tell whom it is about."""
 
     exit_code = 16
+
+
+class SuppressionError(IdentityError):
+    """None of the identifiers to be lifted is on the suppression list; nothing was changed."""
+
+    exit_code = 18

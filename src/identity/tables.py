@@ -138,9 +138,10 @@ class Tables:
     def _version_or_none(self, name: str) -> int | None:
         return self.version(name) if self.exists(name) else None
 
-    def clear_staging(self) -> None:
-        """Remove everything from staging."""
-        shutil.rmtree(self._address("staging"), ignore_errors=True)
+    def clear_staging(self, *names: str) -> None:
+        """Remove everything from staging, or what was staged for some tables."""
+        for address in [self._address(f"staging.{name}") for name in names] or [self._address("staging")]:
+            shutil.rmtree(address, ignore_errors=True)
 
     def _address(self, name: str) -> str:
         return _address(self.root, name)

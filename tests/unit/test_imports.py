@@ -27,6 +27,7 @@ TOP = (
     "link",
     "review",
     "summary",
+    "suppression",
     "training",
     "run",
     "why",

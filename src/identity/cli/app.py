@@ -19,6 +19,7 @@ from identity.cli.ids import history_command
 from identity.cli.link import link_command
 from identity.cli.review import review_app
 from identity.cli.shared import Conf, Json, Truth, Warehouse, date_of, session
+from identity.cli.suppression import suppression_app
 from identity.cli.train import train_command
 from identity.cli.why import why_command, why_not_command
 from identity.config_reading import load_config
@@ -138,6 +139,7 @@ app.command("history")(history_command)
 app.command("why")(why_command)
 app.command("why-not")(why_not_command)
 app.add_typer(review_app, name="review")
+app.add_typer(suppression_app, name="suppression")
 
 
 @app.command()

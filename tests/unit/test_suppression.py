@@ -1,0 +1,96 @@
+"""Lifting takes exactly what was asked off the list, tells no value, and changes nothing when nothing is found."""
+
+import datetime as dt
+
+import pytest
+from pyspark.sql import SparkSession
+
+from identity.config import Namespace
+from identity.config_reading import load_config
+from identity.contracts import contract_of
+from identity.errors import ConfigError, SuppressionError
+from identity.standardise.identifiers import hash_key, normalised
+from identity.suppression import identifiers_of, lift, listed
+from identity.tables import Tables
+
+KEY = b"0123456789abcdef0123"
+ON, SINCE = dt.date(2026, 2, 1), dt.date(2026, 1, 31)
+PEOPLE = [("email", "aino@example.org"), ("email", "veikko@example.org"), ("phone", "+358401234567")]
+
+
+@pytest.fixture(scope="module")
+def namespaces() -> dict[str, Namespace]:
+    from pathlib import Path
+
+    return load_config(Path(__file__).parents[2] / "conf/local.yaml", need_model=False).namespaces
+
+
+@pytest.fixture
+def tables(spark: SparkSession, warehouse, namespaces) -> Tables:
+    tables = Tables(spark, warehouse)
+    raw = spark.createDataFrame(PEOPLE, "namespace string, raw string")
+    rows = normalised(raw, namespaces=namespaces, key=hash_key(KEY)).collect()
+    tables.append_rows(
+        [
+            {
+                "namespace": r["namespace"],
+                "value_hmac": r["value_hmac"],
+                "reason": "erasure",
+                "since_on": SINCE,
+            }
+            for r in rows
+        ],
+        contract_of("consent.suppression"),
+    )
+    return tables
+
+
+def test_what_was_asked_goes_and_the_rest_stays(tables: Tables, namespaces):
+    asked = identifiers_of(["email: AINO@example.org", "phone:040 123 4567"], namespaces)
+    assert lift(tables, asked, namespaces=namespaces, key=KEY, reason="signed up again", on=ON) == 2
+    assert listed(tables.root) == [
+        {"namespace": "email", "reason": "erasure", "since_on": SINCE, "identifiers": 1}
+    ]
+    lifts = sorted(tables.rows("ops.suppression_lift"), key=lambda row: row["lift_no"])
+    assert [(r["lift_no"], r["namespace"], r["suppressed_for"], r["lifted_on"]) for r in lifts] == [
+        (1, "email", "erasure", ON),
+        (2, "phone", "erasure", ON),
+    ]
+
+
+def test_again_finds_nothing_and_changes_nothing(tables: Tables, namespaces):
+    asked = [PEOPLE[0]]
+    lift(tables, asked, namespaces=namespaces, key=KEY, reason="signed up again", on=ON)
+    before = tables.version("consent.suppression"), tables.version("ops.suppression_lift")
+    with pytest.raises(SuppressionError):
+        lift(tables, asked, namespaces=namespaces, key=KEY, reason="signed up again", on=ON)
+    assert (tables.version("consent.suppression"), tables.version("ops.suppression_lift")) == before
+
+
+def test_no_value_and_no_hash_of_the_lifted_is_in_the_logs(tables: Tables, namespaces):
+    hashes = {r["value_hmac"] for r in tables.rows("consent.suppression")}
+    lift(tables, PEOPLE, namespaces=namespaces, key=KEY, reason="all again", on=ON)
+    # The first log entry, of the fixture's rows, may hold hashes as statistics; the lift's may hold none.
+    log = "".join(
+        path.read_text()
+        for path in tables.root.rglob("_delta_log/*.json")
+        if not (path.parts[-3] == "suppression" and path.stem.endswith("00"))
+    )
+    assert log
+    assert not any(value in log for value in [*hashes, *(raw for _, raw in PEOPLE)])
+
+
+def test_a_reason_that_quotes_the_value_is_refused(tables: Tables, namespaces):
+    with pytest.raises(ConfigError, match="quotes"):
+        lift(tables, PEOPLE, namespaces=namespaces, key=KEY, reason="Aino@Example.org came back", on=ON)
+
+
+@pytest.mark.parametrize("text", ["aino@example.org", "email:", "shoe:42"])
+def test_an_identifier_is_written_with_its_namespace(text: str, namespaces):
+    with pytest.raises(ConfigError) as refused:
+        identifiers_of([text], namespaces)
+    assert "aino" not in str(refused.value)
+
+
+def test_an_empty_list_is_no_error(warehouse):
+    assert listed(warehouse) == []
