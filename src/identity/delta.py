@@ -85,6 +85,13 @@ def columns_of(
     return ds.dataset(files, format="parquet").to_table(columns=names, filter=where) if files else None
 
 
+def version_of(address: str) -> int | None:
+    """The newest version of a table, without Spark; None when it is not there."""
+    if not deltalake.DeltaTable.is_deltatable(address):
+        return None
+    return int(deltalake.DeltaTable(address).version())
+
+
 def write_here(
     data: pa.RecordBatchReader | pa.Table, address: str, contract: TableContract, mode: Mode
 ) -> None:

@@ -20,7 +20,17 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from identity.contracts import TableContract, conform, contract_of
-from identity.delta import Delta, Mode, columns_of, delta_of, read_parquet, rewrite_here, rows_of, write_here
+from identity.delta import (
+    Delta,
+    Mode,
+    columns_of,
+    delta_of,
+    read_parquet,
+    rewrite_here,
+    rows_of,
+    version_of,
+    write_here,
+)
 from identity.delta import forget_history as forget
 from identity.errors import PlatformError, SourceError
 
@@ -196,6 +206,18 @@ def replace_at(root: Path, rows: Iterable[Mapping[str, Any]], contract: TableCon
     """Make rows the rows of a small table below a warehouse, in one commit and without Spark."""
     table = pa.Table.from_pylist(list(rows), contract.arrow_schema)
     write_here(table, _address(root, contract.name), contract, "overwrite")
+
+
+def append_at(root: Path, rows: Iterable[Mapping[str, Any]], contract: TableContract) -> None:
+    """Add rows to a small table below a warehouse, in one commit and without Spark; no rows are no commit."""
+    table = pa.Table.from_pylist(list(rows), contract.arrow_schema)
+    if table.num_rows:
+        write_here(table, _address(root, contract.name), contract, "append")
+
+
+def version_at(root: Path, name: str) -> int | None:
+    """The newest version of a table below a warehouse, without Spark; None when it was never written."""
+    return version_of(_address(root, name))
 
 
 def rewrite_at(root: Path, name: str, change: Callable[[pa.RecordBatch], pa.RecordBatch]) -> None:

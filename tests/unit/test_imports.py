@@ -19,6 +19,7 @@ TOP = (
     "pipeline",
     "cli",
     "pages",
+    "audience",
     "churn",
     "erasure",
     "evaluate",

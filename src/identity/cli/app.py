@@ -12,6 +12,7 @@ from rich.console import Console
 from typer.exceptions import TyperException
 
 from identity import __version__
+from identity.cli.audience import audience_command
 from identity.cli.compare import compare_models_command
 from identity.cli.erase import erase_command
 from identity.cli.evaluate import evaluate_command, scored
@@ -130,6 +131,7 @@ def validate_config(conf: Conf) -> None:
     )
 
 
+app.command("audience")(audience_command)
 app.command("train")(train_command)
 app.command("compare-models")(compare_models_command)
 app.command("link")(link_command)

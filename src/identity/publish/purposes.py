@@ -100,27 +100,40 @@ def allowed_categories(permitted: DataFrame, *, purposes: Mapping[str, Purpose])
     )
 
 
-def contact_points(effective: DataFrame) -> DataFrame:
-    """Contact points that a purpose may use: `purpose`, `golden_id`, `contact_points` (keyed hashes, sorted)."""
-    points = F.when(F.col("contact_point") != PERSON, F.col("contact_point"))
+def contact_points(effective: DataFrame, carried: DataFrame) -> DataFrame:
+    """Contact points that a purpose may use: `purpose`, `golden_id`, `contact_points` (keyed hashes, sorted).
+
+    Args:
+        effective: consent.effective.
+        carried: `golden_id`, `part`, `contact_point`: what records carry; a part that permits lends no other's.
+    """
+    permitted = effective.where((F.col("decision") == "permit") & (F.col("contact_point") != PERSON)).select(
+        "purpose", "golden_id", F.explode("permitted_parts").alias("part"), "contact_point"
+    )
     return (
-        effective.where("decision = 'permit'")
+        permitted.join(carried, on=["golden_id", "part", "contact_point"], how="left_semi")
         .groupBy("purpose", "golden_id")
-        .agg(F.sort_array(F.collect_set(points)).alias("contact_points"))
+        .agg(F.sort_array(F.collect_set("contact_point")).alias("contact_points"))
     )
 
 
-def measured(records: DataFrame, measures: Sequence[DataFrame]) -> DataFrame:
+def measured(
+    records: DataFrame, measures: Sequence[DataFrame], points: DataFrame, *, purposes: Mapping[str, Purpose]
+) -> DataFrame:
     """Golden records by purpose with everything the purpose's profile could show.
 
     Args:
         records: `golden_record.golden_records` of what each purpose may use, by `purpose` and `golden_id`.
         measures: Frames of one row a `purpose` and `golden_id` with further columns of the template.
+        points: `contact_points`; a purpose that needs one has no row without.
+        purposes: Purposes that have a profile.
     """
+    contacting = [name for name, p in purposes.items() if p.contact is not None]
     wide = records
-    for measure in measures:
+    for measure in (*measures, points):
         wide = wide.join(measure, on=["purpose", "golden_id"], how="left")
-    return wide.fillna(0, subset=["open_complaints", "purchases", "visits"])
+    reached = F.col("contact_points").isNotNull() | ~F.col("purpose").isin(*contacting)
+    return wide.where(reached).fillna(0, subset=["open_complaints", "purchases", "visits"])
 
 
 def profiles(wide: DataFrame, *, purposes: Mapping[str, Purpose]) -> dict[str, DataFrame]:

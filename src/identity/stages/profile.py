@@ -85,10 +85,15 @@ def _frames(run: Run) -> dict[str, DataFrame]:
     bought = receipts(lines)
     customers = known.where("subject_kind = 'customer'").select("golden_id", "part").distinct()
     described = customers.join(analytics, on=_PART, how="left_semi")
+    carried = members.join(tables.read("silver.identifier"), on=["source", "source_key"], how="inner").select(
+        *_PART, F.col("value_hmac").alias("contact_point")
+    )
     wide = measured(
         golden_records(known.join(usable, on=_PART, how="inner"), on=run.on, by=_BY),
         _measures(complaints, bought, visits(views), usable, on=run.on),
-    ).join(contact_points(effective), on=[*_BY], how="left")
+        contact_points(effective, carried),
+        purposes=purposes,
+    )
     counted = customers_of(known)
     min_cell = run.config.publication.min_cell
     cells = decided_cells(effective, counted, purposes=run.config.purposes, min_cell=min_cell)

@@ -1,0 +1,255 @@
+"""`identity audience`: who goes out and who does not, on a warehouse written by hand; the file, and the log of use."""
+
+import datetime as dt
+import json
+import stat
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from identity.cli import main
+from identity.config import Config
+from identity.config_reading import load_config
+from identity.contracts import TableContract, contract_of, purpose_contract
+from identity.tables import append_at, replace_at, rows_at
+
+CONF = Path(__file__).parents[2] / "conf" / "local.yaml"
+DAY = dt.date(2026, 2, 1)
+LATER = dt.date(2026, 3, 1)
+AT = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+EMAIL = "marketing.email"
+
+# golden id: its records, each with part and e-mails (hash: value)
+PEOPLE: dict[str, list[tuple[str, str, dict[str, str]]]] = {
+    "anna": [("crm", "a", {"h1": "anna@x.example", "h0": "an@x.example"}), ("loyalty", "a", {"h1": "anna@x.example"})],
+    "bo": [("crm", "b1", {"h2": "bo@x.example"}), ("loyalty", "b2", {"h3": "other@x.example"})],
+    "hashed": [("web_events", "c", {"h4": "f" * 64})],
+    "angry": [("crm", "d", {"h5": "angry@x.example"})],
+    "old": [("crm", "e", {"h6": "old@x.example"})],
+    "refuses": [("crm", "f", {"h7": "refuses@x.example"})],
+    "unpublished": [("crm", "g", {"h8": "unpublished@x.example"})],
+}  # fmt: skip
+PARTS = {"bo": ["b1"]}
+
+
+@pytest.fixture
+def config(warehouse: Path) -> Config:
+    return load_config(CONF, warehouse=warehouse)
+
+
+def filled(contract: TableContract, **told: Any) -> dict[str, Any]:
+    """A row; what is not told is null, or what a required column may hold."""
+    empty = {"array<string>": [], "string": "x", "int": 1, "bigint": 1, "boolean": False, "date": DAY}
+    row = {
+        name: empty.get(column.type, AT) if column.required else None
+        for name, column in contract.columns.items()
+    }
+    return row | told
+
+
+def write(warehouse: Path, contract: TableContract, *rows: dict[str, Any]) -> None:
+    replace_at(warehouse, [filled(contract, **row) for row in rows], contract)
+
+
+def write_effective(warehouse: Path, parts: dict[str, list[str]], **ends: dt.date) -> None:
+    points = [(g, point) for g, records in PEOPLE.items() for point in {p: 0 for r in records for p in r[2]}]
+    write(
+        warehouse,
+        contract_of("consent.effective"),
+        *(
+            {
+                "golden_id": g, "purpose": EMAIL, "contact_point": point,
+                "decision": "deny" if g == "refuses" else "permit", "decided_on": DAY,
+                "valid_to_on": ends.get(g), "permitted_parts": parts.get(g, sorted({r[1] for r in PEOPLE[g]})),
+            }
+            for g, point in points
+        ),
+    )  # fmt: skip
+
+
+@pytest.fixture
+def world(config: Config) -> Path:
+    """A warehouse published for DAY."""
+    root = config.warehouse
+    records = [(g, *record) for g, people in PEOPLE.items() for record in people]
+    write(
+        root,
+        contract_of("id.golden_member"),
+        *({"golden_id": g, "part": p, "source": s, "source_key": g} for g, s, p, _ in records),
+        # Who left long ago brings no address along.
+        {"golden_id": "anna", "part": "a", "source": "crm", "source_key": "gone", "valid_to_on": DAY},
+    )
+    write(
+        root,
+        contract_of("silver.identifier"),
+        *(
+            {"namespace": "email", "value_hmac": h, "source": s, "source_key": g, "value": v}
+            for g, s, _, emails in records
+            for h, v in emails.items()
+        ),
+        {"namespace": "phone", "value_hmac": "h1", "source": "crm", "source_key": "anna", "value": "+358401"},
+    )
+    complaint = {"source": "crm", "interaction_id": "1", "interaction_type": "complaint", "opened_at": AT}
+    write(
+        root,
+        contract_of("silver.interaction"),
+        {**complaint, "source_key": "angry", "status": "open"},
+        {**complaint, "source_key": "anna", "status": "closed"},
+    )
+    write_effective(root, PARTS, old=dt.date(2026, 2, 10), bo=dt.date(2026, 12, 1))
+    profile = purpose_contract(EMAIL, categories=frozenset({"contact"}))
+    write(
+        root, profile, *({"golden_id": g} for g in PEOPLE if g not in ("refuses", "unpublished"))
+    )  # fmt: skip
+    published(root)
+    return root
+
+
+def published(root: Path, *, version: int = 0, on: dt.date = DAY) -> None:
+    row = {"publication_no": 1, "run_id": "run", "published_for": on}
+    versions = {"gold.profile_marketing_email": version}
+    replace_at(root, [row | {"versions": versions}], contract_of("ops.publication"))
+
+
+def audience(
+    world: Path, out: Path, *, on: dt.date = DAY, recipient: str = "ESP", purpose: str = EMAIL
+) -> int:
+    with pytest.raises(SystemExit) as ended:
+        main(
+            [
+                "audience", "--conf", str(CONF), "--warehouse", str(world), "--purpose", purpose, "--out", str(out),
+                "--recipient", recipient, "--run-date", on.isoformat(), "--json",
+            ]
+        )  # fmt: skip
+    return int(str(ended.value.code))
+
+
+def test_who_goes_out(spark: Any, world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    assert audience(world, tmp_path / "out.csv") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (tmp_path / "out.csv").read_text(encoding="utf-8").splitlines() == [
+        "golden_id,contact_point",
+        "anna,an@x.example",
+        "anna,anna@x.example",
+        "bo,bo@x.example",  # and not the address of a part that does not permit
+        "old,old@x.example",
+    ]
+    assert (told["customers"], told["contact_points"]) == (3, 4)
+    assert told["left_out"] == {"open complaint": 1, "no address in clear": 1}
+    assert stat.S_IMODE((tmp_path / "out.csv").stat().st_mode) == 0o600
+
+
+def test_a_yes_that_expired_since_the_publication_is_left_out(
+    spark: Any, world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    assert audience(world, tmp_path / "out.parquet", on=dt.date(2026, 2, 9)) == 0
+    assert audience(world, tmp_path / "later.parquet", on=dt.date(2026, 2, 10)) == 0
+    before, after = (
+        set(pq.read_table(tmp_path / name)["golden_id"].to_pylist())
+        for name in ("out.parquet", "later.parquet")
+    )
+    assert before - after == {"old"}
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["left_out"]["expired"] == 1
+
+
+def test_of_several_parts_that_expire_nobody_goes_out_later(spark: Any, world: Path, tmp_path: Path):
+    """Of two parts one may have expired before; only the day's own decisions tell."""
+    write_effective(world, {"bo": ["b1", "b2"]}, bo=dt.date(2026, 12, 1))
+    assert audience(world, tmp_path / "now.csv") == 0
+    assert audience(world, tmp_path / "later.csv", on=LATER) == 0
+    assert "bo," in (tmp_path / "now.csv").read_text(encoding="utf-8")
+    assert "bo," not in (tmp_path / "later.csv").read_text(encoding="utf-8")
+
+
+def test_every_use_is_logged_once(spark: Any, world: Path, tmp_path: Path):
+    def log() -> list[dict[str, Any]]:
+        return sorted(rows_at(world, "ops.data_use_log"), key=lambda row: row["use_id"])
+
+    assert audience(world, tmp_path / "out.csv") == 0
+    first = log()
+    assert [(r["golden_id"], r["contact_point_hmac"]) for r in sorted(first, key=lambda r: r["contact_point_hmac"])] == [
+        ("anna", "h0"), ("anna", "h1"), ("bo", "h2"), ("old", "h6"),
+    ]  # fmt: skip
+    assert {(r["purpose"], r["recipient"], r["used_on"], r["run_id"]) for r in first} == {
+        (EMAIL, "ESP", DAY, "run")
+    }
+    assert not any("@" in str(value) for row in first for value in row.values())
+    # The same again, to the same file and to another: no second row.
+    assert audience(world, tmp_path / "out.csv") == 0
+    assert audience(world, tmp_path / "copy.csv") == 0
+    assert log() == first
+    # Somebody else, or another day, is another use.
+    assert audience(world, tmp_path / "else.csv", recipient="printer") == 0
+    assert audience(world, tmp_path / "next.csv", on=DAY + dt.timedelta(days=1)) == 0
+    assert len(log()) == 3 * len(first)
+    assert len({row["use_id"] for row in log()}) == 3 * len(first)
+
+
+def test_restricted_persons_stay_out_at_once(spark: Any, world: Path, tmp_path: Path):
+    types = {"source": "string", "source_key": "string", "from_on": "date", "to_on": "date"}
+    contract = TableContract.model_validate(
+        {
+            "name": "consent.restriction", "meaning": "m.", "key": ["source"],
+            "columns": {
+                n: {"type": t, "meaning": "m.", "category": "c", "purposes": ["p"], "retention_days": 1}
+                for n, t in types.items()
+            },
+        }
+    )  # fmt: skip
+    rows = [
+        {"source": "loyalty", "source_key": "anna", "from_on": DAY, "to_on": None},
+        {"source": "crm", "source_key": "bo", "from_on": dt.date(2025, 1, 1), "to_on": DAY},  # lifted
+        {"source": "crm", "source_key": "old", "from_on": LATER, "to_on": None},
+    ]
+    append_at(world, rows, contract)
+    assert audience(world, tmp_path / "out.csv") == 0
+    assert (tmp_path / "out.csv").read_text(encoding="utf-8").splitlines()[1:] == [
+        "bo,bo@x.example",
+        "old,old@x.example",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "says"),
+    [
+        ({"purpose": "marketing.post"}, 2, "not a purpose that contacts"),
+        ({"purpose": "nothing"}, 2, "not a purpose that contacts"),
+        ({"recipient": " "}, 2, "say who gets the file"),
+        ({"on": dt.date(2026, 1, 31)}, 9, "2026-02-01 is already published"),
+        ({"out": "out.txt"}, 2, "ends with .csv or .parquet"),
+        ({"out": "there.csv"}, 3, "is there already with other content"),
+        ({"out": "nowhere/out.csv"}, 3, "cannot be written"),
+    ],
+)
+def test_what_cannot_be_is_told_in_a_line_and_nothing_is_logged(
+    spark: Any, world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    change: dict[str, Any], code: int, says: str,
+):  # fmt: skip
+    (tmp_path / "there.csv").write_text("something else", encoding="utf-8")
+    out = tmp_path / change.pop("out", "out.csv") if "out" in change else tmp_path / "out.csv"
+    assert audience(world, out, **change) == code
+    said = capsys.readouterr().err
+    assert says in said
+    assert said.count("\n") == 1
+    assert rows_at(world, "ops.data_use_log") == []
+    assert out.name == "there.csv" or not out.exists()
+
+
+@pytest.mark.parametrize(
+    "unfinished",
+    [
+        pytest.param(lambda root: published(root, version=7), id="gold is of another version"),
+        pytest.param(
+            lambda root: published(root, on=dt.date(2026, 1, 31)), id="decided anew and not published"
+        ),
+        pytest.param(
+            lambda root: replace_at(root, [], contract_of("ops.publication")), id="nothing published"
+        ),
+    ],
+)
+def test_only_what_is_published_goes_out(spark: Any, world: Path, tmp_path: Path, unfinished: Any):
+    unfinished(world)
+    assert audience(world, tmp_path / "out.csv") == 9
+    assert not (tmp_path / "out.csv").exists()
