@@ -90,6 +90,7 @@ def _cross_faults(config: Config, *, need_model: bool) -> Iterable[str]:
         asked = any(name in to for source in config.sources.values() for to in source.consent.codes.values())
         if purpose.grants_detail and not asked:
             yield f"purposes.{name}: grants a detail, but no source has a code for it, so nobody could ever grant it"
+    yield from _catalogue_faults(config)
     for required in ("collect", "identity.link", "analytics"):
         if required not in config.purposes:
             yield f"purposes: {required} is missing"
@@ -104,6 +105,21 @@ def _cross_faults(config: Config, *, need_model: bool) -> Iterable[str]:
     for source_name in config.matching.sources:
         if source_name not in config.sources:
             yield f"matching.sources: no source contract {source_name}"
+
+
+def _catalogue_faults(config: Config) -> Iterable[str]:
+    """Purposes that columns of the field catalogue are kept for and that nobody declared."""
+    from identity.contracts import all_contracts
+
+    known = {*config.purposes, *config.technical_purposes, "{purpose}"}
+    missing: dict[str, list[str]] = {}
+    for contract in all_contracts():
+        for purpose in {p for column in contract.columns.values() for p in column.purposes} - known:
+            missing.setdefault(purpose, []).append(contract.name)
+    for purpose, tables in sorted(missing.items()):
+        yield f"purposes: {purpose} is missing, for which {tables[0]} is kept" + (
+            f" (and {len(tables) - 1} more tables)" if len(tables) > 1 else ""
+        )
 
 
 def _namespace_faults(namespaces: Mapping[str, Namespace]) -> Iterable[str]:

@@ -106,6 +106,32 @@ def test_a_misspelt_key_is_named_with_its_place(change: Change, file: str, spoil
     assert f"{where}: unknown key" in fault or fault == f"{where}: unknown key in {Path(file).stem}"
 
 
+def test_a_purpose_says_how_long_data_are_kept_for_it(change: Change):
+    conf = change("purposes.yaml", lambda c: c["purposes"]["service"].pop("retention_days"))
+    assert faults(conf) == ["purposes.service.retention_days: missing"]
+
+
+@pytest.mark.parametrize("technical", [["consent.proof"], []])
+def test_a_purpose_that_columns_are_kept_for_is_declared(change: Change, technical: list[str]):
+    told = faults(change("purposes.yaml", lambda c: c.update(technical=technical)))
+    missing = [name for name in ("consent.proof", "operations") if name not in technical]
+    assert [fault.split(",")[0] for fault in told] == [f"purposes: {name} is missing" for name in missing]
+
+
+def test_who_grants_a_detail_is_asked_for_it(change: Change):
+    granting = {"basis": "consent", "profile": False, "retention_days": 9, "grants_detail": "product"}
+    conf = change("purposes.yaml", lambda c: c["purposes"].update({"detail.product": granting}))
+    assert faults(conf) == [
+        "purposes.detail.product: grants a detail, but no source has a code for it, so nobody could ever grant it"
+    ]
+    change("sources/loyalty.yaml", lambda c: c["consent"]["codes"].update(OST="detail.product"))
+    assert load_config(conf).purposes["detail.product"].grants_detail == "product"
+    change("purposes.yaml", lambda c: c["purposes"]["detail.product"].update(basis="contract"))
+    assert faults(conf) == [
+        "purposes.detail.product: who grants a detail is asked for it: basis consent and profile false"
+    ]
+
+
 def test_all_faults_are_told_at_once(change: Change):
     change("local.yaml", lambda c: c.update(waerhouse="w"))  # misspelt
     change("matching.yaml", lambda c: c.update(session_gap_minutes=0))  # out of bounds
