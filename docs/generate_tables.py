@@ -14,7 +14,7 @@ Generated from the contracts (`src/identity/contracts/*.yaml`) by `python docs/g
 
 All tables are Delta, in `<warehouse>/<layer>/<table>`. `_on` is a date, `_at` a time, in UTC; money is in currency
 units. Purposes and retention hold for all columns of a table unless columns are named; retention is what the
-contract says, nothing enforces it yet.
+contract says; [retention.md](retention.md) tells what is enforced.
 
 - **Key**: what makes a row unique. The gates check it for the tables of silver, id and gold and for
   `consent.effective`; the import checks `id.review_pair`.

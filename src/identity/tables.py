@@ -234,6 +234,13 @@ def forget_history(root: Path) -> int:
     return len(found)
 
 
+def forget_history_of(root: Path, name: str) -> None:
+    """Remove all but the newest version of one table below a warehouse, if it is there."""
+    # By its log: a table that lost its last row has no file, and its older versions have all of them.
+    if (root.joinpath(*name.split(".")) / "_delta_log").is_dir():
+        forget(_address(root, name))
+
+
 def read_lines(spark: SparkSession, paths: list[str]) -> DataFrame:
     """Read text files: a row is a line, with `path` (as given), `row_no` (from 1) and `line`.
 

@@ -26,6 +26,7 @@ TOP = (
     "health",
     "health_warnings",
     "link",
+    "retention",
     "review",
     "summary",
     "suppression",

@@ -18,6 +18,7 @@ from identity.cli.erase import erase_command
 from identity.cli.evaluate import evaluate_command, scored
 from identity.cli.ids import history_command
 from identity.cli.link import link_command
+from identity.cli.maintain import maintain_command
 from identity.cli.review import review_app
 from identity.cli.shared import Conf, Json, Truth, Warehouse, date_of, session
 from identity.cli.suppression import suppression_app
@@ -135,6 +136,7 @@ app.command("audience")(audience_command)
 app.command("train")(train_command)
 app.command("compare-models")(compare_models_command)
 app.command("link")(link_command)
+app.command("maintain")(maintain_command)
 app.command("evaluate")(evaluate_command)
 app.command("erase")(erase_command)
 app.command("history")(history_command)
