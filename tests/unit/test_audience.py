@@ -13,7 +13,8 @@ from identity.cli import main
 from identity.config import Config
 from identity.config_reading import load_config
 from identity.contracts import TableContract, contract_of, purpose_contract
-from identity.tables import append_at, replace_at, rows_at
+from identity.erasure.erase import without_contact_points
+from identity.tables import append_at, replace_at, rewrite_at, rows_at
 
 CONF = Path(__file__).parents[2] / "conf" / "local.yaml"
 DAY = dt.date(2026, 2, 1)
@@ -185,6 +186,20 @@ def test_every_use_is_logged_once(spark: Any, world: Path, tmp_path: Path):
     assert audience(world, tmp_path / "next.csv", on=DAY + dt.timedelta(days=1)) == 0
     assert len(log()) == 3 * len(first)
     assert len({row["use_id"] for row in log()}) == 3 * len(first)
+
+
+def test_an_erasure_leaves_of_the_log_that_something_went_out(spark: Any, world: Path, tmp_path: Path):
+    assert audience(world, tmp_path / "out.csv") == 0
+    rewrite_at(world, "ops.data_use_log", lambda batch: without_contact_points(batch, {"h1", "h6"}))
+    left = [
+        (r["golden_id"], r["contact_point_hmac"], r["recipient"]) for r in rows_at(world, "ops.data_use_log")
+    ]
+    assert sorted(left, key=str) == [
+        ("anna", "h0", "ESP"),
+        ("anna", None, "ESP"),
+        ("bo", "h2", "ESP"),
+        ("old", None, "ESP"),
+    ]
 
 
 def test_restricted_persons_stay_out_at_once(spark: Any, world: Path, tmp_path: Path):

@@ -211,6 +211,8 @@ def _rewrite_tables(run: Run, plan: Plan) -> None:
         heard,
     )
     without("id.blocked_value", lambda r: r["value_hmac"] in hashes, ["value_hmac"])
+    # That something went out, and to whom, stays; what it was does not.
+    rewrite_at(warehouse, "ops.data_use_log", lambda batch: without_contact_points(batch, hashes))
     _retire(run, plan)
 
 
@@ -227,6 +229,14 @@ def _rewrite(
 
     rewrite_at(run.config.warehouse, name, change)
     plan.counts[name] = max(gone, plan.counts.get(name, 0))
+
+
+def without_contact_points(batch: pa.RecordBatch, hashes: Collection[str]) -> pa.RecordBatch:
+    """Rows of ops.data_use_log, those contact points null."""
+    name = "contact_point_hmac"
+    place = batch.schema.get_field_index(name)
+    kept = [None if value in hashes else value for value in batch.column(place).to_pylist()]
+    return batch.set_column(place, batch.schema.field(place), pa.array(kept, batch.schema.field(place).type))
 
 
 def _unlink(batch: pa.RecordBatch, unlink: dict[Line, list[str]]) -> pa.RecordBatch:
