@@ -59,7 +59,7 @@ def ingest(run: Run) -> None:
         run.tables.clear_staging()
         lines.unpersist()
         for kind in ("delivered", "quarantined", "suppressed"):
-            stage.counts[kind] = sum(counts[file.file_id][kind] for file in files)
+            stage.counts[kind] = sum(counts.get(file.file_id, _NOTHING)[kind] for file in files)
 
 
 def _delivered(run: Run) -> list[LandingFile]:
