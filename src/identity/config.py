@@ -66,21 +66,42 @@ class Notice(Frozen):
 
 
 class FeedColumn(Frozen):
-    """A delivered column: its Spark type, whether it must be there, is personal, or identifies somebody."""
+    """A delivered column: its Spark type, whether it must be there, is personal, or identifies somebody.
+
+    Attributes:
+        owner: Where a line's columns identify several, the one with the least number says whose line it is.
+    """
 
     type: str = Field(pattern=_TYPE)
     required: bool = False
     personal: bool = False
     identifier: str | None = None
+    owner: int | None = Field(default=None, ge=1)
 
 
 class Feed(Frozen):
-    """A kind of file a source delivers."""
+    """A kind of file a source delivers.
+
+    Attributes:
+        is_accounting: Its lines stay when a person is erased, without what identifies her: the sums must be kept.
+    """
 
     pattern: str
     format: Literal["csv", "json", "combined_log"]
     required: bool = False
+    is_accounting: bool = False
     columns: dict[str, FeedColumn] = Field(min_length=1)
+
+    @property
+    def owners(self) -> list[str]:
+        """Columns that say whose line it is, the first that is filled and known."""
+        named = {name: c.owner for name, c in self.columns.items() if c.owner is not None}
+        return sorted(named, key=lambda name: named[name])
+
+    @property
+    def identifying(self) -> list[str]:
+        """Columns that identify somebody."""
+        return [name for name, column in self.columns.items() if column.identifier]
 
 
 def _as_tuple(value: Any) -> Any:

@@ -85,6 +85,18 @@ class DecisionError(IdentityError):
     exit_code = 13
 
 
+class SubjectError(IdentityError):
+    """The person a request is about cannot be told: nobody is known by that identifier, or several are."""
+
+    exit_code = 15
+
+
+class ResidueError(IdentityError):
+    """After an erasure something of a person was still found; the certificate says where."""
+
+    exit_code = 16
+
+
 class UnknownRecordError(IdentityError):
     """A record or golden id that was asked about stands for nobody today: never delivered, refused or gone."""
 

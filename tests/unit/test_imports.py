@@ -28,6 +28,7 @@ TOP = (
     "link",
     "retention",
     "review",
+    "rights",
     "summary",
     "suppression",
     "training",

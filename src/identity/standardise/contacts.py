@@ -1,5 +1,6 @@
 """E-mail addresses and phone numbers."""
 
+import re
 from collections.abc import Iterable
 from functools import lru_cache
 
@@ -16,6 +17,17 @@ def email(text: Column) -> Column:
     return F.nullif(
         F.regexp_extract(F.regexp_replace(F.lower(F.trim(text)), "^mailto:", ""), _EMAIL, 0), F.lit("")
     )
+
+
+def email_text(text: str) -> str | None:
+    """`email` of one text, without Spark."""
+    written = text.strip().lower().removeprefix("mailto:")
+    return written if re.fullmatch(_EMAIL, written) else None
+
+
+def is_hash(text: str) -> bool:
+    """Whether a text is a SHA-256 in hex, as a tag collector sends in place of an address."""
+    return re.fullmatch(_SHA256, text) is not None
 
 
 def email_or_hash(text: Column) -> Column:
@@ -43,14 +55,15 @@ def phones(raw: DataFrame) -> DataFrame:
 def _phones_of(batches: Iterable[pa.RecordBatch]) -> Iterable[pa.RecordBatch]:
     for batch in batches:
         texts = batch.column("raw").to_pylist()
-        numbers = [_e164(text) for text in texts]
+        numbers = [e164(text) for text in texts]
         yield pa.RecordBatch.from_arrays(
             [pa.array(texts, pa.string()), pa.array(numbers, pa.string())], ["raw", "phone"]
         )
 
 
 @lru_cache(maxsize=100_000)
-def _e164(text: str | None) -> str | None:
+def e164(text: str | None) -> str | None:
+    """A phone number in E.164; None when no phone could be. Numbers without a country are Finnish."""
     import phonenumbers  # on the executor, and only where there are phones
 
     if not text:

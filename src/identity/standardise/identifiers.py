@@ -8,7 +8,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from identity.config import Namespace
-from identity.standardise.contacts import email_hash, email_or_hash, phones
+from identity.standardise.contacts import e164, email_hash, email_or_hash, email_text, is_hash, phones
 
 _BLOCK = 64  # bytes, HMAC-SHA256 (RFC 2104)
 
@@ -30,6 +30,22 @@ def value_hash(namespace: Column, value: Column, *, key: bytes) -> Column:
     """The keyed hash of an identifier: of namespace and normalised value; an e-mail and its SHA-256 have the same."""
     canonical = F.when(namespace == "email", email_hash(value)).otherwise(value)
     return keyed_hash(F.concat_ws("\x1f", namespace, canonical), key=key)
+
+
+def normal_form(namespace: str, text: str) -> str | None:
+    """One identifier as silver.identifier holds it, without Spark; None where it cannot be read."""
+    if namespace == "phone":
+        return e164(text)
+    if namespace == "email":
+        return email_text(text) or (text.strip().lower() if is_hash(text.strip().lower()) else None)
+    return text.strip() or None
+
+
+def hash_of(namespace: str, value: str, *, key: bytes) -> str:
+    """`value_hash` of one normalised value, without Spark."""
+    if namespace == "email" and not is_hash(value):
+        value = hashlib.sha256(value.encode()).hexdigest()
+    return hmac.new(key, f"{namespace}\x1f{value}".encode(), hashlib.sha256).hexdigest()
 
 
 def normalised(raw: DataFrame, *, namespaces: Mapping[str, Namespace], key: bytes) -> DataFrame:

@@ -1,0 +1,201 @@
+"""Everything about a person (GDPR art. 15), and what she gave and did, to carry elsewhere (art. 20).
+
+Only what stands over confirmed edges is hers. Records that resemblance alone joins are counted and never shown.
+"""
+
+import datetime as dt
+import json
+from collections.abc import Mapping
+from functools import partial, reduce
+from typing import Any, Final
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from identity.config import Config
+from identity.contracts import purpose_table
+from identity.profile.purchases import identified_lines
+from identity.profile.touchpoints import owned_views
+from identity.rights.lines import holders, owned_lines
+from identity.rights.persons import Subject
+from identity.standardise.identifiers import hash_key
+from identity.tables import Tables, in_parallel
+
+# Sections of an export, and the table whose rows each shows; `delivered` is of every bronze table.
+SECTIONS: Final = {
+    "records": "silver.person_record",
+    "identifiers": "silver.identifier",
+    "delivered": "bronze._source",
+    "purchases": "silver.sale_line",
+    "views": "silver.web_view",
+    "interactions": "silver.interaction",
+    "consents": "silver.consent_event",
+    "decisions": "consent.effective",
+    "restrictions": "consent.restriction",
+    "cards": "silver.loyalty_card",
+    "memberships": "id.golden_member",
+    "history": "id.golden_history",
+    "evidence": "id.edge",
+    "household": "id.household",
+    "uses": "ops.data_use_log",
+}
+# What she provided or what was observed of her; nothing that was inferred (art. 20(1)).
+PORTABLE: Final = (
+    "records",
+    "identifiers",
+    "delivered",
+    "purchases",
+    "views",
+    "interactions",
+    "consents",
+    "cards",
+)
+_KEY = ["source", "source_key"]
+
+
+def export(tables: Tables, config: Config, subject: Subject, *, key: bytes, on: dt.date) -> dict[str, Any]:
+    """All that is held of a person: `subject`, `sources`, `purposes`, the sections, `profiles` and `doubtful_records`.
+
+    Args:
+        tables: The warehouse.
+        config: Sources and purposes.
+        subject: The person.
+        key: The secret.
+        on: The day it is made.
+    """
+    frames = _frames(tables, config, subject, key=hash_key(key))
+    read = in_parallel([partial(_rows, frame) for frame in frames.values()])
+    sections = dict(zip(frames, read, strict=True))
+    told = {name: sections[name] for name in SECTIONS}
+    profiles = {
+        name.removeprefix("gold."): rows for name, rows in sections.items() if name not in SECTIONS and rows
+    }
+    return {
+        "format": "identity-subject-export-1",
+        "made_on": on.isoformat(),
+        "golden_ids": list(subject.golden_ids),
+        "doubtful_records": len(subject.doubtful),
+        "sources": _sources(config),
+        "purposes": {
+            name: {"basis": p.basis, "categories": sorted(p.categories), "expires_days": p.expires_days}
+            for name, p in config.purposes.items()
+        },
+        **told,
+        "profiles": profiles,
+    }
+
+
+def portable(exported: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of an export that a person may carry to another controller."""
+    kept = ("made_on", *PORTABLE)
+    return {"format": "identity-portable-export-1", **{name: exported[name] for name in kept}}
+
+
+def to_json(exported: Mapping[str, Any]) -> bytes:
+    """An export as its file."""
+    return (json.dumps(exported, ensure_ascii=False, indent=1, sort_keys=True) + "\n").encode()
+
+
+def _frames(tables: Tables, config: Config, subject: Subject, *, key: bytes) -> dict[str, DataFrame]:
+    spark = tables.spark
+    records = F.broadcast(spark.createDataFrame(list(subject.records), "source string, source_key string"))
+    parts = F.broadcast(spark.createDataFrame(sorted(subject.parts), "golden_id string, part string"))
+    ids = parts.select("golden_id").distinct()
+    members = tables.read("id.golden_member").where("valid_to_on is null")
+    identifiers, cards = tables.read("silver.identifier"), tables.read("silver.loyalty_card")
+
+    def of_records(name: str) -> DataFrame:
+        return tables.read(name).join(records, on=_KEY, how="left_semi")
+
+    def of_parts(frame: DataFrame) -> DataFrame:
+        return frame.join(parts, on=["golden_id", "part"], how="left_semi")
+
+    def of_ids(name: str) -> DataFrame:
+        return tables.read(name).join(ids, on="golden_id", how="left_semi")
+
+    lines = identified_lines(
+        tables.read("silver.sale_line"), members, identifiers, tables.read("silver.product")
+    )
+    lines = of_parts(lines.withColumnRenamed("buyer", "golden_id"))
+    views = owned_views(tables.read("silver.web_view"), members, tables.read("id.device_owner"), key=key)
+    held = of_parts(holders(members, identifiers, cards, key=key))
+    said = tables.read("silver.consent_event").join(
+        held.select(F.col("namespace").alias("subject_namespace"), F.col("value_hmac").alias("subject_hmac")),
+        on=["subject_namespace", "subject_hmac"],
+        how="left_semi",
+    )
+    mine = cards.join(
+        records.where("source = 'loyalty'").select(F.col("source_key").alias("member_no")),
+        on="member_no",
+        how="left_semi",
+    )
+    frames = {
+        "records": of_records("silver.person_record"),
+        "identifiers": of_records("silver.identifier"),
+        "delivered": _delivered(tables, config, parts, members, key=key),
+        "purchases": lines.select(*tables.read("silver.sale_line").columns),
+        "views": of_parts(views).select(*tables.read("silver.web_view").columns),
+        "interactions": of_records("silver.interaction"),
+        "consents": said,
+        "decisions": of_ids("consent.effective"),
+        "restrictions": of_records("consent.restriction"),
+        "cards": mine,
+        "memberships": of_records("id.golden_member"),
+        "history": of_ids("id.golden_history")
+        .join(records.withColumn("is_own", F.lit(True)), on=_KEY, how="left")
+        .where("source is null or is_own")
+        .drop("is_own"),
+        "evidence": _between(tables.read("id.edge"), records),
+        "household": of_ids("id.household").drop("household_id"),
+        "uses": of_ids("ops.data_use_log"),
+    }
+    # A profile of a golden id that has other parts may show what is theirs.
+    if not subject.doubtful:
+        shown = ["gold.profile_core", *map(purpose_table, config.profile_purposes)]
+        frames |= {table: of_ids(table) for table in shown if tables.exists(table)}
+    return frames
+
+
+def _delivered(
+    tables: Tables, config: Config, parts: DataFrame, members: DataFrame, *, key: bytes
+) -> DataFrame:
+    """The person's records as they came, from all sources."""
+    names = [
+        f"bronze.{name}" for name, s in config.sources.items() if any(f.owners for f in s.feeds.values())
+    ]
+    bronze = reduce(DataFrame.unionByName, [tables.read(name) for name in names])
+    held = holders(members, tables.read("silver.identifier"), tables.read("silver.loyalty_card"), key=key)
+    lines = owned_lines(bronze, held, sources=config.sources, namespaces=config.namespaces, key=key)
+    mine = lines.join(parts, on=["golden_id", "part"], how="left_semi")
+    return bronze.join(mine.select("file_id", "row_no"), on=["file_id", "row_no"], how="left_semi").select(
+        "source", "feed", "delivered_on", "record"
+    )
+
+
+def _between(edges: DataFrame, records: DataFrame) -> DataFrame:
+    """Edges that a shared identifier or a person's decision made between the person's own records."""
+    sure = edges.where("kind <> 'probabilistic'").drop("evidence", "match_weight", "probability")
+    for side in "lr":
+        ends = records.select(*(F.col(name).alias(f"{name}_{side}") for name in _KEY))
+        sure = sure.join(ends, on=[f"{name}_{side}" for name in _KEY], how="left_semi")
+    return sure
+
+
+def _rows(frame: DataFrame) -> list[Any]:
+    """Rows as JSON would have them, in a fixed order."""
+    told = sorted(
+        row[0]
+        for row in frame.select(F.to_json(F.struct(*frame.columns), {"ignoreNullFields": "false"})).collect()
+    )
+    rows = [json.loads(text) for text in told]
+    for row in rows:
+        if "record" in row:
+            row["record"] = json.loads(row["record"]) if row["record"].startswith("{") else row["record"]
+    return rows
+
+
+def _sources(config: Config) -> dict[str, Any]:
+    return {
+        name: {"meaning": s.meaning, "region": s.region, "retention_days": s.retention_days}
+        for name, s in config.sources.items()
+    }
