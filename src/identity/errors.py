@@ -91,12 +91,6 @@ class SubjectError(IdentityError):
     exit_code = 15
 
 
-class ResidueError(IdentityError):
-    """After an erasure something of a person was still found; the certificate says where."""
-
-    exit_code = 16
-
-
 class UnknownRecordError(IdentityError):
     """A record or golden id that was asked about stands for nobody today: never delivered, refused or gone."""
 
