@@ -79,6 +79,8 @@ class World:
         found = {}
         for name, version in dict(newest["versions"]).items():
             table = deltalake.DeltaTable(self.warehouse.joinpath(*name.split(".")), version=version)
+            if "golden_id" not in table.schema().to_arrow().names:
+                continue
             ids = table.to_pyarrow_table(columns=["golden_id"])["golden_id"]
             found[name] = int(pc.sum(pc.is_in(ids, _texts(golden_ids))).as_py() or 0)
         return found

@@ -61,10 +61,17 @@ def erase_command(
     console = Console(stderr=True)
     with session(config, needs_quality=True) as tables:
         from identity.erasure.erase import erase
+        from identity.rights.requests import close, receive
         from identity.run import Run
 
         run = Run(config, tables, day, config.secret(), console)
+        for name in request or []:
+            receive(config.warehouse, name, "erasure", (), day)
         certificates = erase(run, named, requests=request or [])
+        for told in certificates:
+            for name in told["requests"]:
+                outcome = f"erased, certificate {told['erasure']}"
+                close(config.warehouse, name, outcome=outcome, on=day)
     if as_json:
         print(json.dumps(certificates))
         return

@@ -63,6 +63,19 @@ def typed(records: DataFrame, feed: Feed) -> DataFrame:
     return records.selectExpr(*kept, f"from_json(record, '{schema}') as r").selectExpr(*kept, *cast)
 
 
+def unlinked(record: Column, feed: Feed) -> Column:
+    """A `record` without what identifies somebody; all else as it was."""
+    schema = ", ".join(
+        f"`{name}` {c.type if feed.format == 'json' else 'string'}" for name, c in feed.columns.items()
+    )
+    read = F.from_json(record, schema)
+    kept = (
+        (F.lit(None).cast("string") if column.identifier else read[name]).alias(name)
+        for name, column in feed.columns.items()
+    )
+    return F.to_json(F.struct(*kept))
+
+
 def masked(text: Column) -> Column:
     """The shape of a text without its content: letters as x, digits as 9, at most 500 characters."""
     shape = F.regexp_replace(F.regexp_replace(text, r"\p{L}", "x"), r"\p{N}", "9")

@@ -13,7 +13,7 @@ from identity.contracts import contract_of
 from identity.errors import ContractError
 from identity.run import Run
 from identity.sources.landing import MEND_COLUMNS, LandingFile, batch_id, find_files, not_taken
-from identity.sources.parsing import masked, parse_lines
+from identity.sources.parsing import masked, parse_lines, unlinked
 from identity.sources.rows import union
 from identity.stages.gates import check_landing
 from identity.standardise.identifiers import hash_key, normalised
@@ -60,6 +60,8 @@ def ingest(run: Run) -> None:
         lines.unpersist()
         for kind in ("delivered", "quarantined", "suppressed"):
             stage.counts[kind] = sum(counts.get(file.file_id, _NOTHING)[kind] for file in files)
+        if unlinked_records := sum(count["unlinked"] for count in counts.values()):
+            stage.counts["unlinked"] = unlinked_records
 
 
 def _delivered(run: Run) -> list[LandingFile]:
@@ -124,9 +126,12 @@ def _parsed(run: Run, lines: DataFrame, files: Iterable[LandingFile]) -> list[Da
 
 
 def _marked(run: Run, records: DataFrame) -> DataFrame:
-    """Mark the records of suppressed persons: adds `is_suppressed`."""
+    """Mark the records of suppressed persons: adds `is_suppressed`, and `is_unlinked` where a record stays.
+
+    A receipt line belongs to the books: it stays, without what says whose it was, and so do the day's sums.
+    """
     if not run.tables.exists("consent.suppression"):
-        return records.withColumn("is_suppressed", F.lit(False))
+        return records.withColumns({"is_suppressed": F.lit(False), "is_unlinked": F.lit(False)})
     namespaces, key = run.config.namespaces, hash_key(run.key)
     feeds = [(source, source.feeds) for source in run.config.sources.values() if source.linkage == "allowed"]
     carried = union(
@@ -138,8 +143,21 @@ def _marked(run: Run, records: DataFrame) -> DataFrame:
     found = suppressed(
         normalised(carried, namespaces=namespaces, key=key), run.tables.read("consent.suppression")
     )
-    marked = found.withColumn("is_suppressed", F.lit(True))
-    return records.join(marked, on=["file_id", "row_no"], how="left").fillna(False, subset=["is_suppressed"])
+    marked = records.join(
+        found.withColumn("is_found", F.lit(True)), on=["file_id", "row_no"], how="left"
+    ).fillna(False, subset=["is_found"])
+    stays, record = F.lit(False), F.col("record")
+    for source, feeds_of in feeds:
+        for name, feed in feeds_of.items():
+            if feed.is_accounting:
+                is_it = (F.col("source") == source.source) & (F.col("feed") == name)
+                stays = stays | is_it
+                record = F.when(F.col("is_found") & is_it, unlinked(F.col("record"), feed)).otherwise(record)
+    return (
+        marked.withColumn("record", record)
+        .withColumns({"is_suppressed": F.col("is_found") & ~stays, "is_unlinked": F.col("is_found") & stays})
+        .drop("is_found")
+    )
 
 
 def _count(records: DataFrame, run: Run) -> dict[str, dict[str, int]]:
@@ -151,6 +169,7 @@ def _count(records: DataFrame, run: Run) -> dict[str, dict[str, int]]:
             F.count("*").alias("delivered"),
             F.count(F.when(is_bad, 1)).alias("quarantined"),
             F.count(F.when(~is_bad & is_out, 1)).alias("suppressed"),
+            F.count(F.when(~is_bad & F.col("is_unlinked"), 1)).alias("unlinked"),
             F.flatten(F.collect_set("keys")).alias("keys"),
         )
         .collect()
@@ -171,11 +190,12 @@ def _count(records: DataFrame, run: Run) -> dict[str, dict[str, int]]:
             "accepted": accepted,
             "quarantined": row["quarantined"],
             "suppressed": row["suppressed"],
+            "unlinked": row["unlinked"],
         }
     return counts
 
 
-_NOTHING = {"delivered": 0, "accepted": 0, "quarantined": 0, "suppressed": 0}
+_NOTHING = {"delivered": 0, "accepted": 0, "quarantined": 0, "suppressed": 0, "unlinked": 0}
 
 
 def _gate(run: Run, files: list[LandingFile], counts: Mapping[str, Mapping[str, int]]) -> None:

@@ -1,0 +1,107 @@
+"""Three persons of the sample world are erased: a plain search finds nothing of them, and others keep what they had."""
+
+import gzip
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+from rich.console import Console
+
+from identity.config_reading import load_config
+from identity.erasure.erase import erase
+from identity.erasure.plan import plan_file
+from identity.errors import UnknownRecordError
+from identity.run import Run
+from tests.golden.conftest import ROOT, SECOND, World
+
+pytestmark = pytest.mark.long
+
+KEY = ["source", "source_key"]
+
+
+def members(world: World) -> pd.DataFrame:
+    rows = world.frame("id.golden_member")
+    return rows[rows["valid_to_on"].isna()].set_index(KEY)[["golden_id", "part"]]
+
+
+def plain_texts(*roots: Path) -> Iterator[tuple[Path, str]]:
+    """Everything, unpacked and printed: slow, and nothing that the scan itself uses."""
+    for path in (p for root in roots for p in root.rglob("*") if p.is_file()):
+        data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        yield path, data.decode("utf-8", errors="ignore").lower()
+        if path.suffix == ".parquet":
+            yield path, str(pq.read_table(path).to_pylist()).lower()
+
+
+def erased(world: World, *identifiers: str) -> dict[str, object]:
+    config = load_config(ROOT / "conf/local.yaml", landing=world.landing, warehouse=world.warehouse)
+    run = Run(config, world.tables, SECOND, config.secret(), Console(file=world.said, width=200))
+    return erase(run, identifiers)[-1]
+
+
+def test_three_persons_leave_and_all_others_stay(copied: World):
+    before, sales = members(copied), copied.frame("gold.purchase_fact")
+    by_source = before.reset_index().groupby(["golden_id", "part"])["source"].agg(set)
+    # Somebody whom every channel knows, somebody whom the register alone knows, and the first persona.
+    wide = by_source[by_source.map({"loyalty", "tills", "web_events", "cookie"}.issubset)].index[0]
+    narrow = by_source[by_source.map(lambda s: s == {"crm"})].index[0]
+    first = tuple(before.loc[("crm", "C00000001")])
+    parts = pd.Series(list(zip(before["golden_id"], before["part"], strict=True)), index=before.index)
+    theirs = set(before.index[parts.isin([wide, narrow, first])])
+    one_each = [
+        ":".join(min(r for r in theirs if tuple(before.loc[r]) == p and r[0] != "cookie"))
+        for p in (wide, narrow, first)
+    ]
+    identifiers = copied.frame("silver.identifier")
+    is_theirs = pd.Series([*zip(identifiers["source"], identifiers["source_key"], strict=True)]).isin(theirs)
+    alone = set(identifiers[is_theirs]["value_hmac"]) - set(identifiers[~is_theirs]["value_hmac"])
+    values = set(identifiers[identifiers["value_hmac"].isin(alone)]["value"].str.lower()) | {
+        k.lower() for _, k in theirs
+    }
+
+    told = erased(copied, *one_each)
+
+    assert (told["persons"], told["residue"], plan_file(copied.warehouse).exists()) == (3, 0, False)
+    assert len(values) > 15
+    left = {
+        (path.name, v)
+        for path, text in plain_texts(copied.warehouse, copied.landing)
+        if "suppression" not in path.parts
+        for v in values
+        if v in text
+    }
+    assert left == set()
+    listed = {
+        h
+        for path, text in plain_texts(copied.warehouse)
+        if "suppression" not in path.parts
+        for h in alone
+        if h in text
+    }
+    assert listed == set()
+    after = members(copied)
+    assert theirs.isdisjoint(after.index)
+    shared = before["golden_id"].isin({before.loc[r, "golden_id"] for r in theirs})
+    others = before[~shared]
+    assert after.loc[others.index, "golden_id"].equals(others["golden_id"])
+    now = copied.frame("gold.purchase_fact")
+    keys = ["receipt_id", "line_no", "net_amount", "product_group"]
+    assert now[keys[:3]].equals(sales[keys[:3]])
+    assert set(now["golden_id"].dropna()).isdisjoint(
+        {p[0] for p in (wide, narrow, first)} - set(after["golden_id"])
+    )
+    # The blanked files are no new deliveries, and an old line does not bring anybody back.
+    assert copied.run(SECOND)["is_repeat"]
+    with pytest.raises(UnknownRecordError):
+        erased(copied, "crm:C00000001")
+    original = (ROOT / "data_samples/world/landing/2026-01-31/crm/contacts.jsonl").read_text(encoding="utf-8")
+    line = next(text for text in original.splitlines() if '"C00000001"' in text)
+    (copied.landing / "2026-02-01/crm/contacts_again.jsonl").write_text(line + "\n", encoding="utf-8")
+    copied.run(SECOND)
+    assert ("crm", "C00000001") not in members(copied).index
+    files = copied.frame("ops.file")
+    assert list(
+        files[files["file"].str.contains("_again.jsonl") & (files["status"] == "taken")]["suppressed"]
+    ) == [1]
