@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from identity.contracts import contract_of
 from identity.erasure import files as landing
 from identity.erasure.certificate import write_certificate
-from identity.erasure.lines import Found, Line, find_lines, unlinked
+from identity.erasure.lines import DEVICES, Found, Line, find_lines, unlinked
 from identity.erasure.needles import Needles, is_searchable
 from identity.erasure.plan import Plan, load_plan, remove_plan, save_plan
 from identity.erasure.scan import scan, text_of
@@ -71,6 +71,7 @@ def _plan(run: Run, identifiers: Sequence[str], requests: Sequence[str]) -> Plan
     if not who.records:
         raise UnknownRecordError("no identifier given stands for anybody here; nothing was erased")
     found = find_lines(run, who.records)
+    who = _with_devices(config.warehouse, who, found)
     kept, extra = _kept_landing(run, found)
     kept += _kept_tables(run, found, who)
     values = {value for value in found.values if is_searchable(value)}
@@ -102,6 +103,16 @@ def _plan(run: Run, identifiers: Sequence[str], requests: Sequence[str]) -> Plan
             "identifiers suppressed": len(found.suppress),
         },
     )
+
+
+def _with_devices(warehouse: Path, who: Subjects, found: Found) -> Subjects:
+    """Devices that only their lines tell of go too, also where such a device was an id of its own."""
+    devices = {(namespace, value) for namespace, value in found.suppress if namespace in DEVICES}
+    rows = rows_at(warehouse, "id.golden_member", pc.field("valid_to_on").is_null())
+    gone = who.records | {(r["source"], r["source_key"]) for r in rows} & devices
+    left = {r["golden_id"] for r in rows if (r["source"], r["source_key"]) not in gone}
+    touched = {r["golden_id"] for r in rows if (r["source"], r["source_key"]) in gone}
+    return who._replace(records=gone, retired=sorted(touched - left))
 
 
 def _carry_out(run: Run, plan: Plan) -> dict[str, Any]:

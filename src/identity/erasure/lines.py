@@ -33,7 +33,7 @@ _OF_SOURCE: Final = {
     "tills": "payment_token",
     "web_events": "login",
 }
-_DEVICES: Final = ("cookie", "mobile_id")
+DEVICES: Final = ("cookie", "mobile_id")
 # Sales stay, for the books must add up: what says who bought is taken off them.
 RECEIPTS: Final = ("tills", "receipt_lines")
 RECEIPT_COLUMNS: Final = {
@@ -141,7 +141,7 @@ def _own_hashes(warehouse: Path, records: Collection[Record]) -> set[str]:
         and r["value"] == r["source_key"].strip()
         and (r["source"], r["source_key"]) in records
     }
-    return own | {key for source, key in records if source in _DEVICES}
+    return own | {key for source, key in records if source in DEVICES}
 
 
 def _owned(
