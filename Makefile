@@ -47,13 +47,16 @@ clean: ## remove what runs and tools left behind; the environment stays
 	find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 ##@ Check
-.PHONY: test test-long lint format check
+.PHONY: test test-long mutants lint format check
 test: $(READY) ## the tests a developer runs all the time
 	$(BIN)/pytest
 
 # pytest exits with 5 when no test is marked long.
 test-long: $(READY) ## the tests that take minutes
 	$(BIN)/pytest -m long || test $$? -eq 5
+
+mutants: $(READY) ## break each rule of consent on purpose, and see that a test notices (half an hour)
+	$(BIN)/python -m tests.mutants
 
 lint: $(INSTALLED) ## formatting, lint rules and strict types, changing nothing
 	$(BIN)/ruff format --check $(CODE)

@@ -1,0 +1,123 @@
+"""Break each rule of the decision on purpose, and see that a test notices: `make mutants`.
+
+Every mutant is one change of the code, made in a copy of the tree; the cases and the drawn worlds run on it. A mutant that
+no test catches is printed as survived and ends with exit code 1, and so does one whose text is no longer in the code.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).parents[1]
+TESTS = ("tests/unit/consent", "tests/unit/publish", "tests/property/test_consent.py")
+
+
+class Mutant(NamedTuple):
+    """A change: the rule it breaks, the file below src/identity, the text and what it becomes."""
+
+    breaks: str
+    file: str
+    old: str
+    new: str
+
+
+DECIDE, REACH, GUARDIANS, GATES = (f"consent/{name}.py" for name in ("decide", "reach", "guardians", "gates"))
+MUTANTS = (
+    Mutant("rule 1: the oldest statement counts", DECIDE, 'F.desc("asserted_at")', 'F.asc("asserted_at")'),
+    Mutant("rule 1: of two at once the yes counts", DECIDE, '        "value",\n        "event_key",', '        F.desc("value"),\n        "event_key",'),
+    Mutant("rule 1: an objection gives way to a newer yes", DECIDE, '"contact_point_hmac", "basis"', '"contact_point_hmac"'),
+    Mutant("rule 2: objections are plain refusals", DECIDE, 'is_objection = F.col("basis") == "objection"', "is_objection = F.lit(False)"),
+    Mutant("rule 2: an objection stops a contract", DECIDE, 'objected = F.col("objection").isNotNull() & ~by_contract', 'objected = F.col("objection").isNotNull()'),
+    Mutant("rule 2: legitimate interest heeds no objection", DECIDE, 'objected = F.col("objection").isNotNull() & ~by_contract', 'objected = F.col("objection").isNotNull() & needs_yes'),
+    Mutant("rule 3: a yes of the same time lifts", DECIDE, 'yes["asserted_at"] > F.col("no.asserted_at")', 'yes["asserted_at"] >= F.col("no.asserted_at")'),
+    Mutant("rule 3: an older yes lifts", DECIDE, 'yes["asserted_at"] > F.col("no.asserted_at")', "F.lit(True)"),
+    Mutant("rule 3: a weaker yes lifts", DECIDE, 'yes["strength"] >= F.col("no_strength")', "F.lit(True)"),
+    Mutant("rule 3: only a stronger yes lifts", DECIDE, 'yes["strength"] >= F.col("no_strength")', 'yes["strength"] > F.col("no_strength")'),
+    Mutant("rule 3: the weakest no is to be matched", DECIDE, 'F.max(F.when(is_no, F.col("strength")))', 'F.min(F.when(is_no, F.col("strength")))'),
+    Mutant("rule 3: no conflict is told", DECIDE, 'F.col("no"), conflict=True', 'F.col("no")'),
+    Mutant("rule 3: refusals of contact points count for all", DECIDE, 'at_large | (F.col("contact_point_hmac") == F.col("contact_point"))', "F.lit(True)"),
+    Mutant("rule 4: a yes speaks for every part", DECIDE, "F.coalesce(of_yes, \"parts\")", '"parts"'),
+    Mutant("rule 4: a yes from further off counts", DECIDE, "part is not null or (value = 'n'", "part is not null or (true"),
+    Mutant("rule 4: what is refused after the ways parted is heard", DECIDE, "heard_to is null or cast(asserted_at as date) <= heard_to", "true"),
+    Mutant("rule 4: parts do not hear each other", REACH, 'refused.select("golden_id", *_VALUE)\n', 'refused.select("golden_id", *_VALUE).where("false")\n'),
+    Mutant("rule 4: doubtful edges carry nothing", REACH, "fate = 'rejected' and reason <> 'cannot_link'", "fate = 'rejected' and reason = 'x'"),
+    Mutant("rule 4: who was decided to be another is heard", REACH, "reason <> 'cannot_link'", "reason <> 'x'"),
+    Mutant("rule 4: barred records carry nothing", REACH, "link_permission = 'barred'", "link_permission = 'x'"),
+    Mutant("rule 4: another name is heard too", REACH, 'F.coalesce(F.col("given_name") == F.col("other_name"), F.lit(True))', "F.lit(True)"),
+    Mutant("rule 4: hubs carry refusals", REACH, '(F.col("carriers") <= namespaces[name].max_persons)', "F.lit(True)"),
+    Mutant("refusals are forgotten with the edge", REACH, "here.join(ended, on=", 'here.where("false").join(ended, on='),
+    Mutant("a decision does not end what is carried", REACH, "kind = 'human' and reason = 'cannot_link'", "kind = 'x'"),
+    Mutant("rule 5: a yes never ages", DECIDE, "aged = F.date_add(", "aged = F.lit(None).cast('date') if True else F.date_add("),
+    Mutant("rule 5: a yes lasts a day longer", DECIDE, 'yes["until"] > F.lit(on)', 'yes["until"] >= F.lit(on)'),
+    Mutant("rule 5: notices never end", DECIDE, "    if notices:\n", "    if False:\n"),
+    Mutant("rule 5: silence permits", DECIDE, '.when(needs_yes, verdict("deny", 5, nobody))', '.when(needs_yes, verdict("permit", 5, nobody))'),
+    Mutant("rule 5: pending is a yes", DECIDE, 'F.when(F.col("value") == "y"', 'F.when(F.col("value").isin("y", "pending")'),
+    Mutant("rule 6: children need nobody", GUARDIANS, 'on=["golden_id", "part", "purpose"], how="left_anti")', 'on=["golden_id", "part", "purpose"], how="left_anti").where("false")'),
+    Mutant("rule 6: any guardian will do", GUARDIANS, 'young.join(permitted, on="guardian_id", how="inner")', 'young.join(permitted.select("purpose").distinct(), how="cross")'),
+    Mutant("rule 6: the whole id is the child's", GUARDIANS, 'F.array_except("permitted_parts", F.coalesce("kept_out", F.array().cast("array<string>")))', 'F.when(F.col("kept_out").isNull(), F.col("permitted_parts")).otherwise(F.array().cast("array<string>"))'),
+    Mutant("gate L: silence permits", GATES, 'F.coalesce("permitted", F.lit(False))', 'F.coalesce("permitted", F.lit(True))'),
+    Mutant("gate L: objections are not heard", GATES, '& F.col("objection").isNull()', ""),
+    Mutant("gate L: sources that forbid linkage are linked", GATES, '& (F.col("linkage") == "allowed")', ""),
+    Mutant("collection: a no is not heard", GATES, "~refused & (granted", "(granted"),
+)  # fmt: skip
+
+
+def caught(mutant: Mutant) -> bool:
+    """Whether a test fails on the mutant."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder)
+        for part in ("src", "tests", "conf", "data_samples", "pyproject.toml"):
+            source = ROOT / part
+            if source.is_dir():
+                shutil.copytree(source, copy / part, ignore=shutil.ignore_patterns("world", "__pycache__"))
+            else:
+                shutil.copy(source, copy / part)
+        path = copy / "src/identity" / mutant.file
+        path.write_text(path.read_text(encoding="utf-8").replace(mutant.old, mutant.new, 1), encoding="utf-8")
+        for tests in TESTS:
+            command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", tests]
+            run = subprocess.run(
+                command,
+                cwd=copy,
+                env={**os.environ, "PYTHONPATH": str(copy / "src")},
+                capture_output=True,
+                check=False,
+            )
+            if run.returncode == 1:
+                return True
+            if run.returncode:
+                raise SystemExit(f"{mutant.breaks}: pytest ended with {run.returncode}")
+    return False
+
+
+def main() -> None:
+    """Run the mutants, print how each ended."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
+    parser.add_argument(
+        "--from", type=int, default=1, dest="first", help="number of the first to run (default 1)"
+    )
+    asked = parser.parse_args()
+    lost = [
+        mutant
+        for mutant in MUTANTS
+        if mutant.old not in (ROOT / "src/identity" / mutant.file).read_text(encoding="utf-8")
+    ]
+    for mutant in lost:
+        print(f"{mutant.breaks}: its text is no longer in {mutant.file}")
+    survived = 0
+    for number, mutant in enumerate(MUTANTS, 1):
+        if number >= asked.first and mutant not in lost:
+            is_caught = caught(mutant)
+            survived += not is_caught
+            print(f"{number:2} {'caught  ' if is_caught else 'SURVIVED'} {mutant.breaks}", flush=True)
+    print(f"{len(MUTANTS)} mutants, {survived} survived, {len(lost)} lost")
+    sys.exit(bool(survived or lost))
+
+
+if __name__ == "__main__":
+    main()
