@@ -39,7 +39,7 @@ def cluster_frame(spark: SparkSession, clusters: list[str]) -> DataFrame:
     names = sorted({name.strip("!@") for cluster in YESTERDAY + TODAY for name in cluster.split()})
     rows = [
         (
-            "cookie" if name.startswith("@") else "crm", name.strip("!@"), cluster,
+            "cookie" if name.startswith("@") else "crm", name.strip("!@"), cluster, name,
             "cookie" if name.startswith("@") else "identified",
             "barred" if name.endswith("!") else "permitted", 1.0,
             seen + dt.timedelta(days=names.index(name.strip("!@"))),

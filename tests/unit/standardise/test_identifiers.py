@@ -10,7 +10,14 @@ from pyspark.sql import functions as F
 
 from identity.config import Namespace
 from identity.standardise.contacts import email, email_or_hash, phones
-from identity.standardise.identifiers import hash_key, keyed_hash, normalised, value_hash
+from identity.standardise.identifiers import (
+    hash_key,
+    hash_of,
+    keyed_hash,
+    normal_form,
+    normalised,
+    value_hash,
+)
 from identity.standardise.records import identifiers
 
 KEY = hash_key(b"a secret of the tests")
@@ -206,3 +213,33 @@ def test_two_spellings_on_one_record_are_one_identifier_seen_from_first_to_last(
         ("2", "phone"): ("identified", 10, 10),
         ("1", "email"): ("identified", 9, 28),
     }
+
+
+def test_one_value_is_read_without_spark_as_all_are_with_it(spark: SparkSession):
+    raws = [("phone", text) for text in PHONES]
+    raws += [
+        ("email", text)
+        for text in (
+            " Aino@Posti.FI ",
+            "mailto:a.b@x.fi",
+            "a@b",
+            "ei ole",
+            "",
+            "Å@ä.fi",
+            "ab" * 32,
+            "AB" * 32,
+        )
+    ]
+    raws += [("member", text) for text in (" M1 ", "", "m1", "Ä")] + [("cookie", "C0")]
+    frame = spark.createDataFrame(
+        [(n, *raw) for n, raw in enumerate(raws)], "n int, namespace string, raw string"
+    )
+    rows = normalised(frame, namespaces=NAMESPACES, key=KEY).collect()
+    found = {row.n: (row.value, row.value_hmac) for row in rows}
+    here = {}
+    for n, (namespace, raw) in enumerate(raws):
+        value = normal_form(namespace, raw)
+        if value is not None:
+            here[n] = (value, hash_of(namespace, value, key=KEY))
+    assert here == found
+    assert 5 < len(found) < len(raws)
