@@ -95,7 +95,6 @@ CSV_CASES: dict[str, Fault] = {
     "1,,,,,,": ("broken_row", None),  # a field too many
     # missing and wrong values
     ",,,,,": ("missing_value", "id"),
-    "": ("missing_value", "id"),  # a blank line
     "  ,2026-01-31,,,,": ("missing_value", "id"),
     '"",,,,,': ("missing_value", "id"),
     "1,31.1.2026,,,,": ("wrong_type", "sold_on"),
@@ -175,7 +174,6 @@ JSON_CASES: dict[str, Fault] = {
     GOOD[:60]: ("broken_row", None),  # truncated
     GOOD[:-1]: ("broken_row", None),
     "not json": ("broken_row", None),
-    "": ("broken_row", None),
     # missing
     '{"at": "2026-01-31T10:00:00Z"}': ("missing_value", "id"),
     '{"id": null, "at": "2026-01-31T10:00:00Z"}': ("missing_value", "id"),
@@ -254,7 +252,6 @@ LOG_CASES: dict[str, Fault] = {
     LINE[:70]: ("broken_row", None),  # truncated in the request
     LINE[:-1]: ("broken_row", None),  # truncated in the last field
     LINE.replace(" 200 ", " OK "): ("broken_row", None),
-    "": ("broken_row", None),
     LINE.replace("Jan", "Foo"): ("wrong_type", "time"),
     LINE.replace("31/Jan", "31/Feb"): ("wrong_type", "time"),
     LINE.replace("GET /SKU-1 HTTP/1.1", "-"): ("missing_value", "request"),  # a client that sent nothing
@@ -374,3 +371,8 @@ def test_a_masked_text_keeps_no_letter_or_digit(spark: SparkSession):
         assert not [c for c in shape if (c.isalpha() or c.isnumeric()) and c not in "x9"]
         assert len(shape) == min(len(text), 500)
     assert shapes[0] == "xxxxx xxxxxxxxxxx, 999-999 9999; xxxxx@xxxxxxxxxxx.xx"
+
+
+@pytest.mark.parametrize("contract", [CSV, JSON, LOG], ids=["csv", "json", "log"])
+def test_a_blank_line_is_no_record(spark: SparkSession, contract: Feed):
+    assert parsed(spark, ["", "  ", "\t"], contract) == []
