@@ -36,7 +36,9 @@ def made_up(spark: SparkSession, contract: TableContract, *, rows: int) -> DataF
     for name, column in contract.columns.items():
         if column.values:
             cell = F.element_at(F.lit(list(column.values)), (i % len(column.values) + 1).cast("int"))
-        elif column.type in {"int", "bigint", "double"} and name not in contract.key:
+        elif column.type in {"int", "bigint", "double"} and (
+            name not in contract.key or column.max is not None
+        ):
             low, high = column.min or 0, 1000 if column.max is None else column.max
             cell = low + i % int(high - low + 1)
         elif column.type == "date":
