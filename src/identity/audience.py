@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from identity.config import Config, Purpose
+from identity.consent.restrictions import in_force
 from identity.contracts import contract_of, purpose_table
 from identity.errors import ConfigError, PlatformError, RunDateError
 from identity.private import private_file
@@ -189,12 +190,8 @@ def _complaining(warehouse: Path) -> pd.DataFrame:
 
 def _restricted(warehouse: Path, on: dt.date) -> pd.DataFrame:
     """Records whose use is restricted on a date (GDPR art. 18)."""
-    rows = [
-        {name: row[name] for name in _RECORD}
-        for row in rows_at(warehouse, "consent.restriction")
-        if row["from_on"] <= on and (row["to_on"] is None or row["to_on"] > on)
-    ]
-    return pd.DataFrame(rows, columns=_RECORD, dtype="object")
+    records = in_force(rows_at(warehouse, "consent.restriction"), on=on)
+    return pd.DataFrame(records, columns=_RECORD, dtype="object")
 
 
 def _content(reached: pd.DataFrame, out: Path) -> bytes:

@@ -222,6 +222,9 @@ def _rewrite_tables(run: Run, plan: Plan) -> None:
         heard,
     )
     without("id.blocked_value", lambda r: r["value_hmac"] in hashes, ["value_hmac"])
+    for name in ("consent.restriction", "silver.correction"):
+        without(name, lambda r: (r["source"], r["source_key"]) in records, ["source", "source_key"])
+    without("consent.statement", lambda r: r["subject_hmac"] in hashes, ["subject_hmac"])
     # That something went out, and to whom, stays; what it was does not.
     rewrite_at(warehouse, "ops.data_use_log", lambda batch: without_contact_points(batch, hashes))
     _retire(run, plan)

@@ -32,6 +32,7 @@ SECTIONS: Final = {
     "consents": "silver.consent_event",
     "decisions": "consent.effective",
     "restrictions": "consent.restriction",
+    "corrections": "silver.correction",
     "cards": "silver.loyalty_card",
     "memberships": "id.golden_member",
     "history": "id.golden_history",
@@ -139,6 +140,7 @@ def _frames(tables: Tables, config: Config, subject: Subject, *, key: bytes) -> 
         "consents": said,
         "decisions": of_ids("consent.effective"),
         "restrictions": of_records("consent.restriction"),
+        "corrections": of_records("silver.correction"),
         "cards": mine,
         "memberships": of_records("id.golden_member"),
         "history": of_ids("id.golden_history")

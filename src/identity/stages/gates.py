@@ -121,9 +121,24 @@ def id_facts(
 
 
 def gold_facts(
-    frames: Mapping[str, Contracted], purposes: Mapping[str, str], effective: DataFrame, lines: DataFrame
+    frames: Mapping[str, Contracted],
+    purposes: Mapping[str, str],
+    effective: DataFrame,
+    lines: DataFrame,
+    restricted: DataFrame | None,
 ) -> dict[str, DataFrame]:
-    """No golden id is shown to a purpose without a standing permission; receipt amounts sum to what silver holds."""
+    """What must hold of gold as it will be.
+
+    No golden id is shown to a purpose without a standing permission, none that is restricted is shown at all, and
+    receipt amounts sum to what silver holds.
+
+    Args:
+        frames: The tables of gold.
+        purposes: Purposes by the tables of their profiles.
+        effective: consent.effective.
+        lines: silver.sale_line.
+        restricted: `golden_id` of whose processing is restricted; None where nobody's is.
+    """
     shown = union([frames[t][0].select(F.lit(p).alias("purpose"), "golden_id") for t, p in purposes.items()])
     analysed = [
         frames[table][0].select(F.lit("analytics").alias("purpose"), "golden_id") for table in _ANALYSED
@@ -133,12 +148,21 @@ def gold_facts(
     total = F.sum("net_amount").alias("net_amount")
     sold = lines.groupBy("currency").agg(total).alias("s")
     told = frames["gold.purchase_fact"][0].groupBy("currency").agg(total).alias("t")
-    return {
+    facts = {} if restricted is None else {"restricted_ids_shown": _shown_of(frames, restricted)}
+    return facts | {
         "profile_rows_without_permit": shown.join(permit, on=["purpose", "golden_id"], how="left_anti"),
         "currencies_whose_sales_differ": sold.join(told, on="currency", how="full").where(
             "not (s.net_amount <=> t.net_amount)"
         ),
     }
+
+
+def _shown_of(frames: Mapping[str, Contracted], ids: DataFrame) -> DataFrame:
+    """Rows of any gold table about one of these golden ids."""
+    named = [
+        frame.select("golden_id") for frame, contract in frames.values() if "golden_id" in contract.columns
+    ]
+    return union(named).join(F.broadcast(ids), on="golden_id", how="left_semi")
 
 
 def _counts(facts: Mapping[str, DataFrame]) -> dict[str, int]:

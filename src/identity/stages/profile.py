@@ -7,6 +7,7 @@ from typing import Final
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from identity.consent.restrictions import in_force, restricted_ids, unnamed, without
 from identity.contracts import TableContract, conform, contract_of, purpose_contract
 from identity.profile.golden_record import golden_records, known_records, permitted_attributes
 from identity.profile.purchases import identified_lines, purchase_fact, purchase_metrics, receipts
@@ -57,23 +58,29 @@ def profile(run: Run) -> None:
 def _frames(run: Run) -> dict[str, DataFrame]:
     tables, key, purposes = run.tables, hash_key(run.key), run.config.profile_purposes
     members = tables.read("id.golden_member").where("valid_to_on is null")
-    effective = tables.read("consent.effective")
+    # Whose processing is restricted is left out of what was found, not of where it is looked: else an e-mail that two
+    # share would become the other's alone, and the receipts with it.
+    restricted = restricted_today(run)
+    effective = without(tables.read("consent.effective"), restricted)
+    lines_found = identified_lines(
+        tables.read("silver.sale_line"),
+        members,
+        tables.read("silver.identifier"),
+        tables.read("silver.product"),
+    )
+    views_found = owned_views(
+        tables.read("silver.web_view"), members, tables.read("id.device_owner"), key=key
+    )
     made = {
-        "known_record": known_records(members, tables.read("silver.person_record")),
-        "identified_line": identified_lines(
-            tables.read("silver.sale_line"),
-            members,
-            tables.read("silver.identifier"),
-            tables.read("silver.product"),
-        ),
-        "owned_view": owned_views(
-            tables.read("silver.web_view"), members, tables.read("id.device_owner"), key=key
-        ),
+        "known_record": without(known_records(members, tables.read("silver.person_record")), restricted),
+        "identified_line": unnamed(lines_found, restricted),
+        "owned_view": without(views_found, restricted),
     }
     known, lines, views = in_parallel([partial(tables.staged, frame, name) for name, frame in made.items()])
-    contacts = tables.read("silver.interaction").join(
+    opened = tables.read("silver.interaction").join(
         members.select("source", "source_key", "golden_id", "part"), on=["source", "source_key"], how="left"
     )
+    contacts = without(opened, restricted)
     complaints = contacts.where(
         "interaction_type = 'complaint' and status = 'open' and golden_id is not null"
     )
@@ -111,6 +118,16 @@ def _frames(run: Run) -> dict[str, DataFrame]:
         ),
         **profiles(tables.staged(wide, "measured"), purposes=purposes),
     }
+
+
+def restricted_today(run: Run) -> DataFrame | None:
+    """Golden ids whose processing is restricted on the run date; None where nobody's is."""
+    records = in_force(run.tables.rows("consent.restriction"), on=run.on)
+    if not records:
+        return None
+    restricted = run.tables.spark.createDataFrame(records, "source string, source_key string")
+    members = run.tables.read("id.golden_member").where("valid_to_on is null")
+    return restricted_ids(members, restricted)
 
 
 def _after_earlier_days(run: Run, name: str, frame: DataFrame) -> DataFrame:

@@ -5,7 +5,7 @@ from typing import Any
 from identity.contracts import contract_of, purpose_table
 from identity.run import Run
 from identity.stages.gates import TableGate, gold_facts
-from identity.stages.profile import gold_contracts
+from identity.stages.profile import gold_contracts, restricted_today
 
 
 def publish(run: Run) -> None:
@@ -19,7 +19,11 @@ def publish(run: Run) -> None:
         staged = {name: (tables.from_staging(contract), contract) for name, contract in contracts.items()}
         purposes = {purpose_table(name): name for name in run.config.profile_purposes}
         facts = gold_facts(
-            staged, purposes, tables.read("consent.effective"), tables.read("silver.sale_line")
+            staged,
+            purposes,
+            tables.read("consent.effective"),
+            tables.read("silver.sale_line"),
+            restricted_today(run),
         )
         with TableGate(run, "gold") as gate:
             for table in staged.values():

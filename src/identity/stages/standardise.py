@@ -7,6 +7,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from identity.consent.gates import collectable
+from identity.consent.statements import as_events
 from identity.contracts import contract_of
 from identity.run import Run
 from identity.sources import crm, loyalty, survey, tills, web
@@ -15,6 +16,7 @@ from identity.sources.rows import union
 from identity.stages.gates import TableGate
 from identity.standardise import records
 from identity.standardise.contacts import email_or_hash
+from identity.standardise.corrections import corrected_identifiers, corrected_persons
 from identity.standardise.identifiers import hash_key, value_hash
 from identity.tables import Contracted, in_parallel
 
@@ -75,10 +77,23 @@ def _people(run: Run, gate: TableGate, raw: Mapping[str, list[DataFrame]]) -> li
     """Who there is: identifiers, and persons with the contacts among them."""
     # Phones are read in Python, so the identifiers are asked twice: staged, they are worked out once.
     carried = run.tables.staged(union(raw["identifier"]), "carried")
-    known = records.identifiers(carried, namespaces=run.config.namespaces, key=hash_key(run.key))
+    namespaces, key = run.config.namespaces, hash_key(run.key)
+    known = records.identifiers(carried, namespaces=namespaces, key=key)
+    delivered, corrections = union(raw["person"]), _corrections(run)
+    if corrections is not None:
+        known = corrected_identifiers(known, delivered, corrections, namespaces=namespaces, key=key)
     identifiers = _stage(gate, "identifier", known)
-    persons = records.person_records(union(raw["person"]), identifiers[0], on=run.on)
+    persons = records.person_records(delivered, identifiers[0], on=run.on)
+    if corrections is not None:
+        persons = corrected_persons(persons, corrections)
     return [identifiers, _stage(gate, "person_record", persons)]
+
+
+def _corrections(run: Run) -> DataFrame | None:
+    """What persons had put right by the run date; None where nobody had."""
+    if not run.tables.exists("silver.correction"):
+        return None
+    return run.tables.read("silver.correction").where(F.col("corrected_on") <= F.lit(run.on))
 
 
 def _permissions_and_views(
@@ -87,7 +102,10 @@ def _permissions_and_views(
     """What was permitted, and what may be kept of the web for it; counts what may not."""
     config, key = run.config, hash_key(run.key)
     said = run.tables.staged(union(raw["consent"]), "said")
-    consents = _stage(gate, "consent_event", records.consent_events(said, sources=config.sources, key=key))
+    events = records.consent_events(said, sources=config.sources, key=key)
+    if run.tables.exists("consent.statement"):
+        events = events.unionByName(as_events(run.tables.read("consent.statement"), on=run.on))
+    consents = _stage(gate, "consent_event", events)
     marked = collectable(
         union(raw["web_view"]),
         consents[0],

@@ -1,0 +1,144 @@
+"""Objections (GDPR art. 21) and withdrawals of consent (art. 7(3)), made to the company itself. Without Spark.
+
+A statement is made for the strongest identifier of each record of the person, so that it reaches her whole confirmed
+part, and the next run hears it as it hears the sources.
+"""
+
+import datetime as dt
+import hashlib
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Final, Literal
+
+import pyarrow as pa
+import pyarrow.dataset as ds
+
+from identity.config import STRENGTHS, Config, Namespace, Purpose
+from identity.contracts import contract_of
+from identity.errors import ConfigError, SubjectError
+from identity.rights.persons import DEVICES, Record, Subject
+from identity.tables import append_at, columns_at, rows_at
+
+Kind = Literal["objection", "withdrawal"]
+_TABLE: Final = contract_of("consent.statement")
+_BASIS: Final[Mapping[Kind, str]] = {"objection": "objection", "withdrawal": "consent"}
+_MARKETING: Final = "marketing."
+"""To direct marketing one may object whatever it rests on (art. 21(2)); purposes of it are called so."""
+
+
+def purposes_of(kind: Kind, asked: Collection[str], purposes: Mapping[str, Purpose]) -> list[str]:
+    """Purposes that a statement is about, sorted.
+
+    Args:
+        kind: An objection, or a withdrawal of consent.
+        asked: Their names; none stands for all that can be objected to.
+        purposes: All purposes.
+
+    Raises:
+        ConfigError: One is unknown or does not take such a statement, or a withdrawal names none.
+    """
+    possible = sorted(name for name, purpose in purposes.items() if _takes(kind, name, purpose))
+    wrong = sorted(set(asked) - set(possible))
+    if wrong:
+        other = "withdraw" if kind == "objection" else "object"
+        raise ConfigError(
+            f"--purpose {wrong[0]}: no purpose that {'one can object to' if kind == 'objection' else 'rests on consent'}; "
+            f"there are {', '.join(possible)} (see also `identity rights {other}`)"
+        )
+    if not asked and kind == "withdrawal":
+        raise ConfigError(f"--purpose: say which consent is withdrawn; there are {', '.join(possible)}")
+    return sorted(set(asked)) or possible
+
+
+def _takes(kind: Kind, name: str, purpose: Purpose) -> bool:
+    if kind == "withdrawal":
+        return purpose.basis == "consent"
+    return purpose.basis == "legitimate_interest" or name.startswith(_MARKETING)
+
+
+def state(
+    config: Config, subject: Subject, kind: Kind, purposes: Sequence[str], *, request_id: str, on: dt.date
+) -> int:
+    """Record a person's statement; returns how many rows are new.
+
+    Args:
+        config: The warehouse, whose lock the caller holds, and the identifier hierarchy.
+        subject: The person.
+        kind: An objection, or a withdrawal of consent.
+        purposes: What it is about.
+        request_id: The request that is answered; what was recorded for it is not recorded again.
+        on: Run date it is made for.
+
+    Raises:
+        SubjectError: None of the person's records carries an identifier.
+    """
+    speaking = strongest(config.warehouse, subject.records, config.namespaces)
+    if not speaking:
+        raise SubjectError("no record of the person carries an identifier that a statement could be made for")
+    basis, known = _BASIS[kind], rows_at(config.warehouse, _TABLE.name)
+    keys = {row["event_key"] for row in known}
+    answered = {
+        (row["subject_namespace"], row["subject_hmac"], row["purpose"])
+        for row in known
+        if row["request_id"] == request_id and row["basis"] == basis
+    }
+    newest = _newest_answers(config.warehouse, {hashed for _, hashed in speaking})
+    start = dt.datetime.combine(on, dt.time(), dt.UTC)
+    rows = []
+    for namespace, hashed in sorted(speaking):
+        for purpose in purposes:
+            key = hashlib.sha256("\x1f".join([namespace, hashed, purpose, basis, on.isoformat()]).encode())
+            event_key = key.hexdigest()[:32]
+            if event_key in keys or (namespace, hashed, purpose) in answered:
+                continue
+            rows.append(
+                {
+                    "event_key": event_key,
+                    "subject_namespace": namespace,
+                    "subject_hmac": hashed,
+                    "purpose": purpose,
+                    "contact_point_hmac": None,
+                    "value": "n",
+                    "basis": basis,
+                    # A yes of the same day, which is known already, was said before: of two said at once the no counts.
+                    "asserted_at": max(start, newest.get((namespace, hashed, purpose), start)),
+                    "said_on": on,
+                    "request_id": request_id,
+                }
+            )
+    append_at(config.warehouse, rows, _TABLE)
+    return len(rows)
+
+
+def strongest(
+    warehouse: Path, records: Collection[Record], namespaces: Mapping[str, Namespace]
+) -> set[tuple[str, str]]:
+    """The strongest identifier of each record: namespace and keyed hash; a device's is its own."""
+    keys = pa.array(sorted({key for _, key in records}), pa.string())
+    carried = rows_at(warehouse, "silver.identifier", ds.field("source_key").isin(keys))
+    best: dict[Record, tuple[int, int, str, str]] = {}
+    for row in carried:
+        namespace = namespaces.get(row["namespace"])
+        record = (row["source"], row["source_key"])
+        if namespace is None or record not in records:
+            continue
+        place = (-STRENGTHS[namespace.level], namespace.rank, row["namespace"], row["value_hmac"])
+        best[record] = min(best.get(record, place), place)
+    devices = {(source, key) for source, key in records if source in DEVICES}
+    return devices | {(namespace, hashed) for _, _, namespace, hashed in best.values()}
+
+
+def _newest_answers(warehouse: Path, hashes: Collection[str]) -> dict[tuple[str, str, str], dt.datetime]:
+    """When each subject last answered on a purpose, as far as silver knows."""
+    names = ["subject_namespace", "subject_hmac", "purpose", "asserted_at"]
+    is_theirs = ds.field("subject_hmac").isin(pa.array(sorted(hashes), pa.string()))
+    found: dict[tuple[str, str, str], dt.datetime] = {}
+    for row in columns_at(warehouse, "silver.consent_event", names, is_theirs).to_pylist():
+        question = (row["subject_namespace"], row["subject_hmac"], row["purpose"])
+        said_at = _in_utc(row["asserted_at"])
+        found[question] = max(found.get(question, said_at), said_at)
+    return found
+
+
+def _in_utc(at: dt.datetime) -> dt.datetime:
+    return at.replace(tzinfo=dt.UTC) if at.tzinfo is None else at.astimezone(dt.UTC)
