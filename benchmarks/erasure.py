@@ -103,7 +103,9 @@ def chosen(world: World, count: int, seed: int) -> tuple[list[str], set[Record],
     drawn = random.Random(seed).sample(parts, min(count, len(parts)))
     records = {record for part in drawn for record in by_part[part]}
     left = {part[0] for part in by_part if part not in set(drawn)}
-    named = [":".join(min(r for r in by_part[part] if r[0] in ("loyalty", "crm"))) for part in drawn]
+    named = [
+        "record=" + ":".join(min(r for r in by_part[part] if r[0] in ("loyalty", "crm"))) for part in drawn
+    ]
     return named, records, {part[0] for part in drawn} - left
 
 

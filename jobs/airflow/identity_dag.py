@@ -1,4 +1,4 @@
-"""The daily run as an Airflow DAG: a task an arrow, each a spark-submit of the job of that name.
+"""The daily run as an Airflow DAG, a task an arrow, and the monthly maintenance as another; each task a spark-submit.
 
 Needs Airflow 3 with its standard provider. Where things are comes from the scheduler's environment, never from here:
 
@@ -27,16 +27,20 @@ jars=$("$PYSPARK_PYTHON" -m identity.bootstrap --jars)
   jobs/{{ task.task_id }}.py --conf "${IDENTITY_CONF:-conf/cluster.yaml}" --run-date {{ ds }}
 """
 
+_SHARED = {
+    "start_date": dt.datetime(2026, 1, 31, tzinfo=dt.UTC),
+    "catchup": False,  # a run takes everything that was delivered up to its date
+    "max_active_runs": 1,  # one writer; a second one would end with exit code 8
+    "default_args": {"retries": 1, "retry_delay": dt.timedelta(minutes=15)},
+    "tags": ["identity"],
+}
+
 with DAG(
     dag_id="identity",
     description="Landing files to gold: ingest, standardise, resolve, profile, publish",
     # By its own clock, so that `ds` is the day the run starts and not the day before.
     schedule=CronTriggerTimetable("10 5 * * *", timezone="UTC"),
-    start_date=dt.datetime(2026, 1, 31, tzinfo=dt.UTC),
-    catchup=False,  # a run takes everything that was delivered up to its date
-    max_active_runs=1,  # one writer; a second one would end with exit code 8
-    default_args={"retries": 1, "retry_delay": dt.timedelta(minutes=15)},
-    tags=["identity"],
+    **_SHARED,
 ):
     before = None
     for stage in STAGES:
@@ -44,3 +48,11 @@ with DAG(
         if before is not None:
             before >> task
         before = task
+
+with DAG(
+    dag_id="identity_maintain",
+    description="What is older than may be kept leaves; what is left is published",
+    schedule=CronTriggerTimetable("10 8 1 * *", timezone="UTC"),  # after the daily run
+    **_SHARED,
+):
+    BashOperator(task_id="maintain", bash_command=COMMAND)

@@ -5,9 +5,9 @@ import hashlib
 import json
 import os
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from identity.errors import PlatformError
 
@@ -79,18 +79,44 @@ class FeedColumn(Frozen):
     owner: int | None = Field(default=None, ge=1)
 
 
+class Statements(Frozen):
+    """What of a feed's lines says what somebody permitted or refused: it outlives the line.
+
+    Attributes:
+        carried_in: Column that is filled where a line makes a statement.
+        columns: Columns that stay of such a line.
+    """
+
+    carried_in: str
+    columns: tuple[str, ...] = Field(min_length=1)
+
+
 class Feed(Frozen):
     """A kind of file a source delivers.
 
     Attributes:
         is_accounting: Its lines stay when a person is erased, without what identifies her: the sums must be kept.
+        state_of: Columns that name what a line tells the state of; the newest line of each outlives the source's
+            retention. Empty where a line tells of an event.
+        statement: What of a line outlives retention because it is a statement of consent; None where it makes none.
     """
 
     pattern: str
     format: Literal["csv", "json", "combined_log"]
     required: bool = False
     is_accounting: bool = False
+    state_of: tuple[str, ...] = ()
+    statement: Statements | None = None
     columns: dict[str, FeedColumn] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _names_its_own_columns(self) -> Self:
+        named = [*self.state_of]
+        if self.statement is not None:
+            named += [self.statement.carried_in, *self.statement.columns]
+        if unknown := sorted(set(named) - set(self.columns)):
+            raise ValueError(f"state_of or statement names no column of the feed: {', '.join(unknown)}")
+        return self
 
     @property
     def owners(self) -> list[str]:
@@ -154,7 +180,7 @@ class Matching(Frozen):
 
 
 class KeySource(Frozen):
-    """Where the secret key comes from: an environment variable first, then a file."""
+    """Where the secret keys come from: an environment variable first, then a file; see `Config.secrets`."""
 
     environment: str
     file: Path | None = None
@@ -220,17 +246,26 @@ class Config(Frozen):
         """Purposes that have a profile table of their own."""
         return {name: purpose for name, purpose in self.purposes.items() if purpose.profile}
 
-    def secret(self) -> bytes:
-        """Return the key of all hashes.
+    def secrets(self) -> tuple[bytes, ...]:
+        """Return the keys of hashes: the one in force, then retired ones, as blanks or lines part them.
 
         Raises:
-            PlatformError: Neither the environment nor a file gives one of at least 16 characters.
+            PlatformError: Neither the environment nor a file gives one, or one is shorter than 16 characters.
         """
-        value = os.environ.get(self.key.environment, "")
-        if not value and self.key.file is not None and self.key.file.is_file():
-            value = self.key.file.read_text(encoding="utf-8").strip()
-        if len(value) < 16:
+        text = os.environ.get(self.key.environment, "")
+        if not text.strip() and self.key.file is not None and self.key.file.is_file():
+            text = self.key.file.read_text(encoding="utf-8")
+        keys = text.split()
+        if not keys or min(map(len, keys)) < 16:
             raise PlatformError(
                 f"no secret key of 16 characters or more: set {self.key.environment}, or key.file in the configuration"
             )
-        return value.encode()
+        return tuple(key.encode() for key in keys)
+
+    def secret(self) -> bytes:
+        """Return the key in force, whatever key the warehouse was hashed with; `keys.key_in_force` compares them.
+
+        Raises:
+            PlatformError: There is none.
+        """
+        return self.secrets()[0]

@@ -115,6 +115,13 @@ def rewrite_here(
     write_here(reader, address, contract, "overwrite")
 
 
+def compact_here(address: str, *, from_files: int) -> None:
+    """Write the small files of a table together, where it has as many; its rows stay."""
+    table = deltalake.DeltaTable(address)
+    if len(table.file_uris()) >= from_files:
+        table.optimize.compact()
+
+
 def forget_history(address: str) -> None:
     """Remove every file and log entry that only older versions of a table need; the newest version stays as it is."""
     # Not by vacuum: it commits, and the version that a publication names would be an older one.

@@ -10,6 +10,7 @@ from identity import quality
 from identity.contracts import contract_of
 from identity.erasure.plan import require_no_plan
 from identity.errors import IdentityError, RunDateError
+from identity.keys import require_keys
 from identity.pages.report import write_report
 from identity.run import Run, only_writer
 from identity.stages.ingest import ingest, something_to_take
@@ -50,6 +51,7 @@ def run_stages(run: Run, names: Sequence[str], *, again: bool = True) -> Summary
 
     Raises:
         RunDateError: A later date is already published.
+        PlatformError: The warehouse is hashed with another key.
         ErasureError: An erasure is not finished.
         IdentityError: Any error a user can mend; gold stays as it was.
     """
@@ -57,10 +59,13 @@ def run_stages(run: Run, names: Sequence[str], *, again: bool = True) -> Summary
     with only_writer(run.config.warehouse):
         require_no_plan(run.config.warehouse)
         run.finish_commit()
+        require_keys(run.config.warehouse, (run.key, *run.retired))
         published = _published(run)
-        _warn_of_another_key(run, published)
-        if not again and run.id in published and not something_to_take(run):
-            return {**json.loads(published[run.id]["summary"]), "is_repeat": True}
+        done = published.get(run.id, {})
+        # Published with the key before, it is to be published anew.
+        is_done = done.get("key_fingerprint") == run.key_fingerprint
+        if not again and is_done and not something_to_take(run):
+            return {**json.loads(done["summary"]), "is_repeat": True}
         _require_not_before(run, published)
         return do_stages(run, names)
 
@@ -89,15 +94,6 @@ def _published(run: Run) -> dict[str, dict[str, Any]]:
     """The newest published row of ops.run by run id."""
     rows = [row for row in run.tables.rows("ops.run") if row["outcome"] == "published"]
     return {row["run_id"]: row for row in sorted(rows, key=lambda row: row["started_at"])}
-
-
-def _warn_of_another_key(run: Run, published: Mapping[str, Mapping[str, Any]]) -> None:
-    newest = max(published.values(), key=lambda row: row["started_at"], default=None)
-    if newest is not None and newest["key_fingerprint"] != run.key_fingerprint:
-        run.console.print(
-            "[yellow]note[/] the secret key is not the one of the last published run: "
-            "the suppression list and devices no longer meet what was hashed with that one",
-        )
 
 
 def require_not_before(run: Run) -> None:

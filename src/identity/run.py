@@ -5,8 +5,6 @@ Clocks are read here and nowhere else; they say how long work took, never what i
 
 import datetime as dt
 import fcntl
-import hashlib
-import hmac
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +17,7 @@ from rich.console import Console
 
 from identity.config import Config
 from identity.errors import IdentityError, LockError
+from identity.keys import fingerprint
 from identity.quality_docs import CheckResult
 from identity.tables import Tables, write_json_line
 
@@ -43,6 +42,7 @@ class Run:
     Attributes:
         on: Run date, passed in; nothing is newer than it.
         key: Secret of hashes and golden ids.
+        retired: Secrets before it, which alone some of the suppressed are known by.
         stages: Stages done so far, in order.
         checks: Results of the gates so far.
         accept_blast_radius: A person said yes to however many golden ids change.
@@ -57,6 +57,7 @@ class Run:
     stages: list[Stage] = field(default_factory=list)
     checks: list[CheckResult] = field(default_factory=list)
     accept_blast_radius: bool = False
+    retired: tuple[bytes, ...] = ()
 
     @cached_property
     def config_hash(self) -> str:
@@ -71,7 +72,7 @@ class Run:
     @property
     def key_fingerprint(self) -> str:
         """Tells keys apart and gives none away."""
-        return hmac.new(self.key, b"identity:fingerprint", hashlib.sha256).hexdigest()[:8]
+        return fingerprint(self.key)
 
     @property
     def log_file(self) -> Path:

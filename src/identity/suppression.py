@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 from identity.config import Namespace
 from identity.contracts import contract_of
 from identity.errors import ConfigError, SuppressionError
-from identity.standardise.identifiers import hash_key, normalised
+from identity.standardise.identifiers import hash_key, normalised, under_every_key
 from identity.tables import Tables, columns_at, in_parallel
 
 _LIST = contract_of("consent.suppression")
@@ -19,27 +19,25 @@ _LIFTS = contract_of("ops.suppression_lift")
 
 
 def listed(warehouse: Path) -> list[dict[str, Any]]:
-    """How many identifiers are suppressed, by namespace, reason and day; no value and no hash. Needs no Spark."""
-    rows = columns_at(warehouse, _LIST.name, ["namespace", "reason", "since_on"]).to_pylist()
-    counts = Counter((row["namespace"], row["reason"], row["since_on"]) for row in rows)
-    return [
-        {"namespace": namespace, "reason": reason, "since_on": since, "identifiers": n}
-        for (namespace, reason, since), n in sorted(counts.items())
-    ]
+    """How many identifiers are suppressed, by namespace, reason, day and key; no value and no hash. Needs no Spark."""
+    by = ["namespace", "reason", "since_on", "key_fingerprint"]
+    rows = columns_at(warehouse, _LIST.name, by).to_pylist()
+    counts = Counter(tuple(row[name] for name in by) for row in rows)
+    return [{**dict(zip(by, group, strict=True)), "identifiers": n} for group, n in sorted(counts.items())]
 
 
 def identifiers_of(texts: Sequence[str], namespaces: Mapping[str, Namespace]) -> list[tuple[str, str]]:
-    """Identifiers as typed, `NAMESPACE:VALUE`, as pairs.
+    """Identifiers as typed, `namespace=value`, as pairs.
 
     Raises:
         ConfigError: One is written otherwise or its namespace is unknown; what was typed is not quoted.
     """
     pairs = []
     for number, text in enumerate(texts, start=1):
-        namespace, _, value = text.partition(":")
+        namespace, _, value = text.partition("=")
         if namespace not in namespaces or not value.strip():
             raise ConfigError(
-                f"identifier {number}: write NAMESPACE:VALUE, the namespace one of {', '.join(sorted(namespaces))}"
+                f"identifier {number}: write namespace=value, the namespace one of {', '.join(sorted(namespaces))}"
             )
         pairs.append((namespace, value))
     return pairs
@@ -50,7 +48,7 @@ def lift(
     identifiers: Sequence[tuple[str, str]],
     *,
     namespaces: Mapping[str, Namespace],
-    key: bytes,
+    keys: Sequence[bytes],
     reason: str,
     on: dt.date,
 ) -> int:
@@ -62,7 +60,7 @@ def lift(
         tables: The tables; the caller holds the warehouse's lock.
         identifiers: Namespace and value, as typed.
         namespaces: The identifier hierarchy.
-        key: The secret key.
+        keys: The secret key, and retired ones: who was suppressed long ago may be known by one of them alone.
         reason: Why, in words; kept in `ops.suppression_lift`.
         on: Run date.
 
@@ -80,10 +78,10 @@ def lift(
     asked = normalised(
         tables.spark.createDataFrame(list(identifiers), "namespace string, raw string"),
         namespaces=namespaces,
-        key=hash_key(key),
+        key=hash_key(keys[0]),
     )
     by = ["namespace", "value_hmac"]
-    asked = asked.select(*by).distinct()
+    asked = under_every_key(asked, keys[1:]).select(*by).distinct()
     now = tables.read(_LIST.name)
     found = now.join(F.broadcast(asked), on=by, how="left_semi").orderBy(
         "namespace", "since_on", "value_hmac"

@@ -24,6 +24,7 @@ from identity.delta import (
     Delta,
     Mode,
     columns_of,
+    compact_here,
     delta_of,
     read_parquet,
     rewrite_here,
@@ -36,6 +37,9 @@ from identity.errors import PlatformError, SourceError
 
 # Small writes wait on the driver more than on executors; more threads than this gain nothing (docs/adr/0004).
 _WRITERS = 3
+
+# A table of as many files is written together by maintenance; every file is an open and a footer to read.
+_MANY_FILES = 8
 
 # A frame and the contract it fulfils or is to be put into.
 Contracted = tuple[DataFrame, TableContract]
@@ -225,6 +229,12 @@ def rewrite_at(root: Path, name: str, change: Callable[[pa.RecordBatch], pa.Reco
     address = _address(root, name)
     if columns_of(address, []) is not None:
         rewrite_here(address, contract_of(name), change)
+
+
+def compact(root: Path) -> None:
+    """Write small files of tables below a warehouse together; gold is written whole and named by version, and stays."""
+    found = sorted(log.parent for log in root.glob("*/*/_delta_log") if log.parent.parent.name != "gold")
+    in_parallel(partial(compact_here, str(address), from_files=_MANY_FILES) for address in found)
 
 
 def forget_history(root: Path) -> int:

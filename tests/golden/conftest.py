@@ -39,7 +39,11 @@ class World:
         config = load_config(ROOT / "conf" / "local.yaml", landing=self.landing, warehouse=self.warehouse)
         config = config.model_copy(update=changed)
         console = Console(file=self.said, width=200)
-        run = Run(config, self.tables, on, config.secret(), console, accept_blast_radius=accept_blast_radius)
+        key, *retired = config.secrets()
+        run = Run(
+            config, self.tables, on, key, console,
+            accept_blast_radius=accept_blast_radius, retired=tuple(retired),
+        )  # fmt: skip
         return run_line(run, again=again)
 
     @property

@@ -51,7 +51,7 @@ def test_three_persons_leave_and_all_others_stay(copied: World):
     parts = pd.Series(list(zip(before["golden_id"], before["part"], strict=True)), index=before.index)
     theirs = set(before.index[parts.isin([wide, narrow, first])])
     one_each = [
-        ":".join(min(r for r in theirs if tuple(before.loc[r]) == p and r[0] != "cookie"))
+        "record=" + ":".join(min(r for r in theirs if tuple(before.loc[r]) == p and r[0] != "cookie"))
         for p in (wide, narrow, first)
     ]
     identifiers = copied.frame("silver.identifier")
@@ -101,7 +101,7 @@ def test_three_persons_leave_and_all_others_stay(copied: World):
     # The blanked files are no new deliveries, and an old line does not bring anybody back.
     assert copied.run(SECOND)["is_repeat"]
     with pytest.raises(UnknownRecordError):
-        erased(copied, "crm:C00000001")
+        erased(copied, "record=crm:C00000001")
     original = (ROOT / "data_samples/world/landing/2026-01-31/crm/contacts.jsonl").read_text(encoding="utf-8")
     line = next(text for text in original.splitlines() if '"C00000001"' in text)
     (copied.landing / "2026-02-01/crm/contacts_again.jsonl").write_text(line + "\n", encoding="utf-8")

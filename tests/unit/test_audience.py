@@ -13,7 +13,7 @@ from identity.cli import main
 from identity.config import Config
 from identity.config_reading import load_config
 from identity.contracts import TableContract, contract_of, purpose_contract
-from identity.erasure.erase import without_contact_points
+from identity.erasure.rewrite import without_contact_points
 from identity.tables import append_at, replace_at, rewrite_at, rows_at
 
 CONF = Path(__file__).parents[2] / "conf" / "local.yaml"

@@ -1,89 +1,275 @@
-"""What is expired leaves, physically; the last day that may be kept stays; sources that ask for consent stay whole."""
+"""What is expired leaves, physically; the last day that may be kept, states and refusals stay."""
 
 import datetime as dt
+import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from pyspark.sql import SparkSession
 
-from identity.config import SourceContract
+from identity.config import Config
 from identity.config_reading import load_config
-from identity.contracts import contract_of
-from identity.retention import limits, maintain
-from identity.tables import replace_at, rows_at
+from identity.contracts import all_contracts, contract_of, unexpired
+from identity.retention.bronze import aged
+from identity.retention.registers import (
+    age_files_register,
+    age_ids,
+    age_landing,
+    age_pages,
+    age_registers,
+    aging_registers,
+)
+from identity.tables import Tables, append_at, compact, forget_history, replace_at, rows_at
 
 ON = dt.date(2030, 6, 1)
+KEPT_FROM = dt.date(2030, 1, 1)
+OLD, LAST, YOUNG = dt.date(2029, 12, 31), KEPT_FROM, dt.date(2030, 5, 1)
 
 
-@pytest.fixture(scope="module")
-def sources() -> dict[str, SourceContract]:
-    return load_config(Path(__file__).parents[2] / "conf/local.yaml", need_model=False).sources
+@pytest.fixture
+def config(warehouse: Path, tmp_path: Path) -> Config:
+    conf = Path(__file__).parents[2] / "conf/local.yaml"
+    return load_config(conf, warehouse=warehouse, landing=tmp_path / "landing", need_model=False)
 
 
-def delivered(source: str, days: int, row_no: int) -> dict[str, Any]:
+def put(warehouse: Path, name: str, *rows: dict[str, Any]) -> None:
+    columns = contract_of(name).columns
+    append_at(warehouse, [{**dict.fromkeys(columns), **row} for row in rows], contract_of(name))
+
+
+def line(feed: str, row_no: int, delivered_on: dt.date, **record: object) -> dict[str, Any]:
     return {
-        "source": source, "feed": "f", "file_id": "x", "file": "f.csv", "row_no": row_no,
-        "delivered_on": ON - dt.timedelta(days=days), "record": f"word-{row_no}", "batch_id": "b",
-        "contract_version": 1,
+        "source": "s", "feed": feed, "file_id": "x", "file": f"{delivered_on}/f", "row_no": row_no,
+        "delivered_on": delivered_on, "record": json.dumps(record, separators=(",", ":")), "batch_id": "b",
+        "contract_version": 1, "kept_for": None,
     }  # fmt: skip
 
 
-def fill(warehouse: Path, source: str, days: int) -> None:
-    rows = [delivered(source, days + more, number) for number, more in enumerate((-1, 0, 1, 900))]
-    replace_at(warehouse, rows, contract_of(f"bronze.{source}"))
+def left(spark: SparkSession, config: Config, source: str, *lines: dict[str, Any]) -> list[tuple[Any, ...]]:
+    contract = contract_of(f"bronze.{source}")
+    rows = [tuple(row[name] for name in contract.columns) for row in lines]
+    bronze = spark.createDataFrame(rows, contract.spark_schema)
+    stays = aged(bronze, config.sources[source], kept_from=KEPT_FROM)
+    again = aged(stays, config.sources[source], kept_from=KEPT_FROM)
+    assert sorted(again.collect()) == sorted(stays.collect())
+    return sorted(
+        (row["row_no"], row["kept_for"], tuple(sorted(json.loads(row["record"])))) for row in stays.collect()
+    )
 
 
-def records(warehouse: Path) -> set[str]:
-    """What any Parquet file below the warehouse holds, whether a version names it or not."""
-    files = [path for path in warehouse.rglob("*.parquet") if "_delta_log" not in path.parts]
-    return {value for path in files for value in pq.read_table(path)["record"].to_pylist()}
+def test_lines_of_events_go_and_the_last_day_stays(spark: SparkSession, config: Config):
+    lines = [line("receipt_lines", n, day, receipt_id=str(n)) for n, day in enumerate((OLD, LAST, YOUNG))]
+    assert left(spark, config, "tills", *lines) == [(1, None, ("receipt_id",)), (2, None, ("receipt_id",))]
 
 
-def test_expired_rows_are_in_no_file_and_the_last_day_stays(warehouse: Path, sources):
-    fill(warehouse, "tills", sources["tills"].retention_days)
-    told = {row["table"]: row for row in maintain(warehouse, sources, on=ON, dry_run=False)}
-    assert told["bronze.tills"]["expired"] == 2
-    assert records(warehouse) == {"word-0", "word-1"}
-    assert {row["record"] for row in rows_at(warehouse, "bronze.tills")} == {"word-0", "word-1"}
+def test_the_newest_state_stays_however_old_and_older_ones_go(spark: SparkSession, config: Config):
+    a, b = {"product_id": "A", "valid_from": "2020-01-01"}, {"product_id": "A", "valid_from": "2021-01-01"}
+    earlier = OLD - dt.timedelta(days=9)
+    lines = [
+        line("products", 1, earlier, **a), line("products", 2, OLD, **a), line("products", 3, OLD, **b),
+        line("stores", 4, OLD, store_id="S", valid_from="2020-01-01"),
+        line("stores", 5, YOUNG, store_id="S", valid_from="2020-01-01"),
+    ]  # fmt: skip
+    assert [row_no for row_no, *_ in left(spark, config, "tills", *lines)] == [2, 3, 5]
 
 
-def test_nothing_is_left_when_every_row_is_expired(warehouse: Path, sources):
-    fill(warehouse, "survey", 5000)
-    maintain(warehouse, sources, on=ON, dry_run=False)
-    assert records(warehouse) == set()
-    assert rows_at(warehouse, "bronze.survey") == []
+def test_of_a_superseded_line_what_it_permitted_or_refused_stays_alone(spark: SparkSession, config: Config):
+    said = [{"code": "ads", "value": "refused"}]
+    person = {
+        "contact_id": "C1",
+        "last_name": "Virtanen",
+        "updated_at": "2020-01-01T00:00:00Z",
+        "deleted": False,
+    }
+    lines = [
+        line("contacts", 1, OLD, **person, permissions=said),
+        line("contacts", 2, OLD, **person, permissions=said),  # the same statement once more
+        line("contacts", 3, OLD, **person, permissions=[]),
+        line("contacts", 4, YOUNG, **person, permissions=said),
+        line("interactions", 5, OLD, contact_id="C1", topic="t"),
+    ]  # fmt: skip
+    whole = ("contact_id", "deleted", "last_name", "permissions", "updated_at")
+    assert left(spark, config, "crm", *lines) == [
+        (1, "statement", ("contact_id", "deleted", "permissions", "updated_at")), (4, None, whole),
+    ]  # fmt: skip
 
 
-def test_a_repeat_removes_nothing(warehouse: Path, sources):
-    fill(warehouse, "tills", sources["tills"].retention_days)
-    maintain(warehouse, sources, on=ON, dry_run=False)
-    assert all(row["expired"] == 0 for row in maintain(warehouse, sources, on=ON, dry_run=False))
-    assert len(rows_at(warehouse, "bronze.tills")) == 2
+def test_choices_of_the_web_stay_without_what_was_looked_at(spark: SparkSession, config: Config):
+    choice = {"event_id": "e", "type": "consent_choice", "at": "2029-01-01T00:00:00Z", "cookie_id": "ck"}
+    lines = [
+        line("events", 1, OLD, **choice, choices={"ads": "false"}, url="https://shop.example/secret"),
+        line("events", 2, OLD, **{**choice, "type": "page_view"}, url="https://shop.example/secret"),
+    ]  # fmt: skip
+    assert left(spark, config, "web_events", *lines) == [
+        (1, "statement", ("at", "choices", "cookie_id", "event_id", "type"))
+    ]
 
 
-def test_a_dry_run_counts_and_changes_nothing(warehouse: Path, sources):
-    fill(warehouse, "web_log", sources["web_log"].retention_days)
-    before = sorted((path, path.read_bytes()) for path in warehouse.rglob("*") if path.is_file())
-    told = {row["table"]: row["expired"] for row in maintain(warehouse, sources, on=ON, dry_run=True)}
-    assert told["bronze.web_log"] == 2
-    assert sorted((path, path.read_bytes()) for path in warehouse.rglob("*") if path.is_file()) == before
+def test_every_source_that_asks_for_consent_says_where_its_statements_are(config: Config):
+    for name, source in config.sources.items():
+        stated = [feed for feed in source.feeds.values() if feed.statement is not None]
+        assert bool(stated) == source.consent.asked, name
 
 
-def test_refusals_do_not_age_away_with_their_source(warehouse: Path, sources):
-    fill(warehouse, "loyalty", sources["loyalty"].retention_days)
-    maintain(warehouse, sources, on=ON, dry_run=False)
-    assert len(rows_at(warehouse, "bronze.loyalty")) == 4
-
-
-def test_a_moment_ages_by_its_day(warehouse: Path, sources):
-    days = limits(sources)["ops.dq_result"][1]
+def test_registers_age_by_their_day_and_what_is_published_keeps_its_rows(warehouse: Path):
+    days = contract_of("ops.dq_result").columns["checked_at"].retention_days
     midnight = dt.datetime.combine(ON - dt.timedelta(days=days), dt.time(), dt.UTC)
     row = {
-        "run_id": "r", "gate": "id", "table_name": "t", "expectation": "e", "column_name": "c",
-        "success": True, "checked": 1, "unexpected": 0,
-    }  # fmt: skip
+        "run_id": "r",
+        "gate": "id",
+        "table_name": "t",
+        "expectation": "e",
+        "column_name": "c",
+        "success": True,
+    }
     moments = [midnight, midnight - dt.timedelta(seconds=1)]
-    replace_at(warehouse, [{**row, "checked_at": at} for at in moments], contract_of("ops.dq_result"))
-    maintain(warehouse, sources, on=ON, dry_run=False)
-    assert [left["checked_at"] for left in rows_at(warehouse, "ops.dq_result")] == [midnight]
+    put(warehouse, "ops.dq_result", *({**row, "checked_at": at} for at in moments))
+    long_ago = dt.date(2001, 1, 1)
+    put(
+        warehouse, "ops.publication",
+        *({"publication_no": n, "run_id": "r", "published_for": long_ago + dt.timedelta(days=n), "versions": [("g", n)]}
+          for n in (1, 2)),
+    )  # fmt: skip
+    request = {
+        "request_id": "R1",
+        "right": "access",
+        "golden_ids": [],
+        "received_on": long_ago,
+        "due_on": long_ago,
+        "status": "open",
+    }
+    put(
+        warehouse,
+        "ops.subject_request",
+        request,
+        {**request, "request_id": "R2", "status": "closed", "closed_on": long_ago},
+    )
+    counted = {row["table_name"]: row["gone"] for row in age_registers(warehouse, on=ON, dry_run=True)}
+    assert len(rows_at(warehouse, "ops.dq_result")) == 2
+    told = {row["table_name"]: row["gone"] for row in age_registers(warehouse, on=ON, dry_run=False)}
+    assert told == counted
+    assert {name: n for name, n in told.items() if n} == {
+        "ops.dq_result": 1, "ops.publication": 1, "ops.subject_request": 1,
+    }  # fmt: skip
+    assert [r["checked_at"] for r in rows_at(warehouse, "ops.dq_result")] == [midnight]
+    assert [r["publication_no"] for r in rows_at(warehouse, "ops.publication")] == [2]
+    assert [r["request_id"] for r in rows_at(warehouse, "ops.subject_request")] == ["R1"]
+    again = age_registers(warehouse, on=ON, dry_run=False)
+    assert not any(row["gone"] for row in again)
+
+
+def test_no_register_is_forgotten():
+    """Each register ages by a column, or stands here with what else becomes of it."""
+    others = {
+        "ops.file",  # by what is in landing and in bronze
+        "ops.key_rotation",  # a row a change of key, and the last one is in force
+        "consent.effective", "consent.repermission",  # made anew by every run
+        "consent.carried_refusal", "consent.statement", "consent.suppression",  # a refusal does not end
+    }  # fmt: skip
+    kept = {c.name for c in all_contracts() if c.layer in ("ops", "consent")}
+    assert kept - {c.name for c in aging_registers()} == others
+
+
+def taken(config: Config, source: str, file: str, delivered_on: dt.date, file_id: str) -> dict[str, Any]:
+    path = config.landing / file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("x\n", encoding="utf-8")
+    return {
+        "file_id": file_id, "status": "taken", "source": source, "feed": "f", "file": file, "batch_id": "b",
+        "delivered_on": delivered_on, "bytes": 2, "taken_for": delivered_on,
+    }  # fmt: skip
+
+
+def test_expired_landing_files_go_and_the_register_forgets_what_nothing_needs(config: Config):
+    long_ago, recent = dt.date(2019, 1, 1), dt.date(2030, 5, 1)
+    rows = [
+        taken(config, "web_log", "2019-01-01/web_log/a.log", long_ago, "a"),
+        taken(config, "tills", "2019-01-01/tills/b.csv", long_ago, "b"),
+        taken(config, "web_log", "2030-05-01/web_log/c.log", recent, "c"),
+    ]
+    # A copy of a file that was taken is known by its bytes.
+    rows[1]["file_id"] = hashlib.sha256(b"x\n").hexdigest()
+    (config.landing / "2019-01-01/tills/copy.csv").write_bytes(b"x\n")
+    put(config.warehouse, "ops.file", *rows)
+    # Not taken yet: whoever delivers it late has it taken first.
+    (config.landing / "2019-01-01/crm").mkdir()
+    (config.landing / "2019-01-01/crm/contacts.jsonl").write_text("{}\n", encoding="utf-8")
+    put(
+        config.warehouse,
+        "bronze.tills",
+        {**line("stores", 1, long_ago, store_id="S"), "file_id": rows[1]["file_id"]},
+    )
+    assert age_files_register(config, on=ON, dry_run=False)["gone"] == 0
+    assert age_landing(config, on=ON, dry_run=True)["gone"] == 3
+    assert age_landing(config, on=ON, dry_run=False)["gone"] == 3
+    assert sorted(p.relative_to(config.landing).as_posix() for p in config.landing.rglob("*") if p.is_file()) == [
+        "2019-01-01/crm/contacts.jsonl", "2030-05-01/web_log/c.log",
+    ]  # fmt: skip
+    assert not (config.landing / "2019-01-01/web_log").exists()
+    assert age_files_register(config, on=ON, dry_run=False)["gone"] == 1
+    assert sorted(row["file_id"] for row in rows_at(config.warehouse, "ops.file")) == sorted(
+        [rows[1]["file_id"], "c"]
+    )
+    assert age_landing(config, on=ON, dry_run=False)["gone"] == 0
+
+
+def test_ids_that_ended_long_ago_go_with_their_whole_ledger(warehouse: Path):
+    long_ago = dt.date(2001, 1, 1)
+    event = {
+        "cause": "edge",
+        "effective_on": long_ago,
+        "recorded_at": dt.datetime(2001, 1, 1, tzinfo=dt.UTC),
+        "run_id": "r",
+    }
+    for golden_id, live, why in (
+        ("gone", None, "retired"),
+        ("merged", "lives", "merged"),
+        ("lives", "lives", "live"),
+    ):
+        cross = {"golden_id": golden_id, "live_golden_id": live, "since_on": long_ago, "why": why}
+        put(warehouse, "id.crosswalk", cross)
+        put(
+            warehouse,
+            "id.golden_history",
+            {**event, "event_id": golden_id, "event": "minted", "golden_id": golden_id},
+        )
+    recent = {"golden_id": "lately", "live_golden_id": None, "since_on": ON, "why": "retired"}
+    put(warehouse, "id.crosswalk", recent)
+    told = {row["table_name"]: row["gone"] for row in age_ids(warehouse, on=ON, dry_run=False)}
+    assert told == {"id.golden_history": 1, "id.golden_member": 0, "id.crosswalk": 1}
+    assert {row["golden_id"] for row in rows_at(warehouse, "id.crosswalk")} == {"merged", "lives", "lately"}
+    assert {row["golden_id"] for row in rows_at(warehouse, "id.golden_history")} == {"merged", "lives"}
+
+
+def test_logs_and_reports_of_forgotten_runs_go(warehouse: Path):
+    for name in ("logs/2001-01-01-ab.jsonl", "reports/2001-01-01-ab.html", "logs/2030-05-01-ab.jsonl"):
+        (warehouse / name).parent.mkdir(parents=True, exist_ok=True)
+        (warehouse / name).write_text("{}", encoding="utf-8")
+    assert age_pages(warehouse, on=ON, dry_run=False)["gone"] == 2
+    assert [path.name for path in warehouse.rglob("*-ab.*")] == ["2030-05-01-ab.jsonl"]
+
+
+def test_rows_older_than_their_table_keeps_are_not_made(spark: SparkSession):
+    contract = contract_of("silver.till_total")
+    days = contract.columns["business_on"].retention_days
+    last = ON - dt.timedelta(days=days)
+    rows = [("S", day, 1, None, "EUR") for day in (last, last - dt.timedelta(days=1))]
+    frame = spark.createDataFrame(rows, contract.spark_schema)
+    assert [row["business_on"] for row in unexpired(frame, contract, on=ON).collect()] == [last]
+
+
+def test_small_files_are_written_together_and_no_older_file_stays(spark: SparkSession, warehouse: Path):
+    contract = contract_of("ops.run_stage")
+    row = {"stage": "s", "started_at": dt.datetime(2030, 1, 1, tzinfo=dt.UTC), "seconds": 1.0, "counts": []}
+    for number in range(9):
+        append_at(warehouse, [{**row, "run_id": str(number)}], contract)
+    replace_at(warehouse, [{**row, "run_id": "gold"}], contract.model_copy(update={"name": "gold.x"}))
+    compact(warehouse)
+    forget_history(warehouse)
+    files = list((warehouse / "ops/run_stage").glob("*.parquet"))
+    assert len(files) == 1
+    assert pq.read_table(files[0]).num_rows == 9
+    assert len(Tables(spark, warehouse).rows("ops.run_stage")) == 9

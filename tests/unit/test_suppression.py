@@ -9,6 +9,7 @@ from identity.config import Namespace
 from identity.config_reading import load_config
 from identity.contracts import contract_of
 from identity.errors import ConfigError, SuppressionError
+from identity.keys import fingerprint
 from identity.standardise.identifiers import hash_key, normalised
 from identity.suppression import identifiers_of, lift, listed
 from identity.tables import Tables
@@ -35,6 +36,7 @@ def tables(spark: SparkSession, warehouse, namespaces) -> Tables:
             {
                 "namespace": r["namespace"],
                 "value_hmac": r["value_hmac"],
+                "key_fingerprint": fingerprint(KEY),
                 "reason": "erasure",
                 "since_on": SINCE,
             }
@@ -46,10 +48,16 @@ def tables(spark: SparkSession, warehouse, namespaces) -> Tables:
 
 
 def test_what_was_asked_goes_and_the_rest_stays(tables: Tables, namespaces):
-    asked = identifiers_of(["email: AINO@example.org", "phone:040 123 4567"], namespaces)
-    assert lift(tables, asked, namespaces=namespaces, key=KEY, reason="signed up again", on=ON) == 2
+    asked = identifiers_of(["email= AINO@example.org", "phone=040 123 4567"], namespaces)
+    assert lift(tables, asked, namespaces=namespaces, keys=[KEY], reason="signed up again", on=ON) == 2
     assert listed(tables.root) == [
-        {"namespace": "email", "reason": "erasure", "since_on": SINCE, "identifiers": 1}
+        {
+            "namespace": "email",
+            "reason": "erasure",
+            "since_on": SINCE,
+            "key_fingerprint": fingerprint(KEY),
+            "identifiers": 1,
+        }
     ]
     lifts = sorted(tables.rows("ops.suppression_lift"), key=lambda row: row["lift_no"])
     assert [(r["lift_no"], r["namespace"], r["suppressed_for"], r["lifted_on"]) for r in lifts] == [
@@ -60,16 +68,16 @@ def test_what_was_asked_goes_and_the_rest_stays(tables: Tables, namespaces):
 
 def test_again_finds_nothing_and_changes_nothing(tables: Tables, namespaces):
     asked = [PEOPLE[0]]
-    lift(tables, asked, namespaces=namespaces, key=KEY, reason="signed up again", on=ON)
+    lift(tables, asked, namespaces=namespaces, keys=[KEY], reason="signed up again", on=ON)
     before = tables.version("consent.suppression"), tables.version("ops.suppression_lift")
     with pytest.raises(SuppressionError):
-        lift(tables, asked, namespaces=namespaces, key=KEY, reason="signed up again", on=ON)
+        lift(tables, asked, namespaces=namespaces, keys=[KEY], reason="signed up again", on=ON)
     assert (tables.version("consent.suppression"), tables.version("ops.suppression_lift")) == before
 
 
 def test_no_value_and_no_hash_of_the_lifted_is_in_the_logs(tables: Tables, namespaces):
     hashes = {r["value_hmac"] for r in tables.rows("consent.suppression")}
-    lift(tables, PEOPLE, namespaces=namespaces, key=KEY, reason="all again", on=ON)
+    lift(tables, PEOPLE, namespaces=namespaces, keys=[KEY], reason="all again", on=ON)
     # The first log entry, of the fixture's rows, may hold hashes as statistics; the lift's may hold none.
     log = "".join(
         path.read_text()
@@ -82,10 +90,10 @@ def test_no_value_and_no_hash_of_the_lifted_is_in_the_logs(tables: Tables, names
 
 def test_a_reason_that_quotes_the_value_is_refused(tables: Tables, namespaces):
     with pytest.raises(ConfigError, match="quotes"):
-        lift(tables, PEOPLE, namespaces=namespaces, key=KEY, reason="Aino@Example.org came back", on=ON)
+        lift(tables, PEOPLE, namespaces=namespaces, keys=[KEY], reason="Aino@Example.org came back", on=ON)
 
 
-@pytest.mark.parametrize("text", ["aino@example.org", "email:", "shoe:42"])
+@pytest.mark.parametrize("text", ["aino@example.org", "email=", "shoe=42", "email:aino@example.org"])
 def test_an_identifier_is_written_with_its_namespace(text: str, namespaces):
     with pytest.raises(ConfigError) as refused:
         identifiers_of([text], namespaces)

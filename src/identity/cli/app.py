@@ -22,7 +22,8 @@ from identity.cli.maintain import maintain_command
 from identity.cli.review import review_app
 from identity.cli.rights import rights_app
 from identity.cli.rights_writing import COMMANDS
-from identity.cli.shared import Conf, Json, Truth, Warehouse, date_of, session
+from identity.cli.rotate_key import rotate_key_command
+from identity.cli.shared import Conf, Json, Truth, Warehouse, date_of, run_of, session
 from identity.cli.suppression import suppression_app
 from identity.cli.train import train_command
 from identity.cli.why import why_command, why_not_command
@@ -71,14 +72,14 @@ def run_command(
     console = Console(stderr=True)
     with session(config, needs_quality=True) as tables:
         from identity import summary
+        from identity.erasure.erase import finish_begun
         from identity.pages.report import write_report
         from identity.pipeline import run_line
-        from identity.run import Run
 
-        key = config.secret()
         closing: dict[str, Any] = {}
         for day in days:
-            run = Run(config, tables, day, key, console, accept_blast_radius=accept_blast_radius)
+            run = run_of(config, tables, day, console, accept_blast_radius=accept_blast_radius)
+            finish_begun(run)
             closing = run_line(run, again=again)
             if not as_json:
                 summary.show(closing, Console())
@@ -105,13 +106,14 @@ def stage(
     day = date_of(run_date)
     config = load_config(conf, landing=landing, warehouse=warehouse)
     with session(config, needs_quality=True) as tables:
+        from identity.erasure.erase import finish_begun
         from identity.pipeline import STAGES, run_stages
-        from identity.run import Run
 
         if name not in STAGES:
             raise ConfigError(f"no stage {name}; there are {', '.join(STAGES)}")
         progress = Console(stderr=True)
-        run = Run(config, tables, day, config.secret(), progress, accept_blast_radius=accept_blast_radius)
+        run = run_of(config, tables, day, progress, accept_blast_radius=accept_blast_radius)
+        finish_begun(run)
         result = run_stages(run, [name])
     if as_json:
         print(json.dumps(result, sort_keys=True))
@@ -135,6 +137,7 @@ def validate_config(conf: Conf) -> None:
 
 
 app.command("audience")(audience_command)
+app.command("rotate-key")(rotate_key_command)
 app.command("train")(train_command)
 app.command("compare-models")(compare_models_command)
 app.command("link")(link_command)

@@ -50,10 +50,11 @@ def compare_models_command(
     old = model_in_force(config.matching) if against is None else read_version(against, FIELDS)
     progress = Console(stderr=True)
     with progress.status("compare models …"), session(config, needs_quality=False) as tables:
+        from identity.keys import key_in_force
         from identity.run import Run, only_writer
         from identity.stages.compare_models import compare_models
 
-        run = Run(config, tables, day, config.secret(), progress)
+        run = Run(config, tables, day, key_in_force(config), progress)
         with only_writer(config.warehouse):
             run.finish_commit()
             found = compare_models(run, old=old, new=new, truth=truth)

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from identity.cli.shared import Conf, Json, Warehouse, date_of, session
+from identity.cli.shared import Conf, Json, Warehouse, date_of, run_of, session
 from identity.config_reading import load_config
 from identity.errors import ConfigError
 
@@ -18,7 +18,7 @@ def erase_command(
         list[str] | None,
         typer.Argument(
             metavar="IDENT",
-            help="A golden id, a record as source:key, or an identifier as namespace=value.",
+            help="Who, as for `identity rights`: golden_id=…, record=source:key, email=…, loyalty_member=…",
             show_default=False,
         ),
     ] = None,
@@ -61,17 +61,10 @@ def erase_command(
     console = Console(stderr=True)
     with session(config, needs_quality=True) as tables:
         from identity.erasure.erase import erase
-        from identity.rights.requests import close, receive
-        from identity.run import Run
+        from identity.keys import key_in_force
 
-        run = Run(config, tables, day, config.secret(), console)
-        for name in request or []:
-            receive(config.warehouse, name, "erasure", (), day)
-        certificates = erase(run, named, requests=request or [])
-        for told in certificates:
-            for name in told["requests"]:
-                outcome = f"erased, certificate {told['erasure']}"
-                close(config.warehouse, name, outcome=outcome, on=day)
+        key_in_force(config)
+        certificates = erase(run_of(config, tables, day, console), named, requests=request or [])
     if as_json:
         print(json.dumps(certificates))
         return

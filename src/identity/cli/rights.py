@@ -50,10 +50,11 @@ def find_command(
     identifiers: Identifiers, conf: Conf, warehouse: Warehouse = None, as_json: Json = False
 ) -> None:
     """Tell which golden id and which records an identifier names. No Spark, and no value of a record."""
+    from identity.keys import key_in_force
     from identity.rights.persons import find
 
     config = opened(conf, warehouse)
-    subject = find(config, identifiers, key=config.secret())
+    subject = find(config, identifiers, key=key_in_force(config))
     told: dict[str, Any] = {
         "golden_ids": list(subject.golden_ids),
         "records": [f"{source}:{key}" for source, key in subject.records],
@@ -90,12 +91,13 @@ def export_command(
     as_json: Json = False,
 ) -> None:
     """Write everything that is held of a person as JSON (GDPR art. 15), or what she may carry elsewhere (art. 20)."""
+    from identity.keys import key_in_force
     from identity.private import private_file
     from identity.rights.persons import find
     from identity.run import only_writer
 
     day, config = date_of(run_date), opened(conf, warehouse)
-    key = config.secret()
+    key = key_in_force(config)
     subject = find(config, identifiers, key=key)
     if out.exists():
         raise PlatformError(f"{out} is there already; choose another name")
@@ -135,11 +137,12 @@ def receive_command(
     as_json: Json = False,
 ) -> None:
     """Register a request; it is due within one month."""
+    from identity.keys import key_in_force
     from identity.rights import requests
     from identity.rights.persons import find
 
     day, config = date_of(run_date), opened(conf, warehouse)
-    ids = find(config, identifiers, key=config.secret()).golden_ids if identifiers else ()
+    ids = find(config, identifiers, key=key_in_force(config)).golden_ids if identifiers else ()
     _tell(config, lambda: requests.receive(config.warehouse, request, right, ids, day), as_json=as_json)
 
 

@@ -132,9 +132,10 @@ COMMANDS: Final[Mapping[str, Callable[..., None]]] = {
 
 
 def _found(config: Config, identifiers: list[str]) -> tuple[Any, bytes]:
+    from identity.keys import key_in_force
     from identity.rights.persons import find
 
-    key = config.secret()
+    key = key_in_force(config)
     return find(config, identifiers, key=key), key
 
 

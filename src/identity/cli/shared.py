@@ -59,3 +59,19 @@ def session(config: Config, *, needs_quality: bool) -> Iterator[Any]:
         yield Tables(spark, config.warehouse)
     finally:
         stop_session(spark)
+
+
+def run_of(
+    config: Config, tables: Any, on: dt.date, console: Any, *, accept_blast_radius: bool = False
+) -> Any:
+    """A run for a date with the keys that are given.
+
+    Raises:
+        PlatformError: No key is.
+    """
+    from identity.run import Run
+
+    key, *retired = config.secrets()
+    return Run(
+        config, tables, on, key, console, accept_blast_radius=accept_blast_radius, retired=tuple(retired)
+    )

@@ -17,7 +17,7 @@ suppression_app = typer.Typer(
 
 @suppression_app.command("list")
 def list_command(conf: Conf, warehouse: Warehouse = None, as_json: Json = False) -> None:
-    """Count suppressed identifiers by namespace, reason and day; no values. No Spark."""
+    """Count suppressed identifiers by namespace, reason, day and key (its fingerprint); no values. No Spark."""
     from identity.suppression import listed
 
     rows = listed(load_config(conf, warehouse=warehouse, need_model=False).warehouse)
@@ -25,11 +25,17 @@ def list_command(conf: Conf, warehouse: Warehouse = None, as_json: Json = False)
         print(json.dumps({"suppressed": rows}, default=str))
         return
     table = Table(box=None, pad_edge=False)
-    for name in ("namespace", "reason", "since"):
+    for name in ("namespace", "reason", "since", "key"):
         table.add_column(name)
     table.add_column("identifiers", justify="right")
     for row in rows:
-        table.add_row(row["namespace"], row["reason"], str(row["since_on"]), f"{row['identifiers']:,}")
+        table.add_row(
+            row["namespace"],
+            row["reason"],
+            str(row["since_on"]),
+            row["key_fingerprint"],
+            f"{row['identifiers']:,}",
+        )
     Console().print(table if rows else "nobody is on the suppression list")
 
 
@@ -37,7 +43,7 @@ def list_command(conf: Conf, warehouse: Warehouse = None, as_json: Json = False)
 def lift_command(
     identifiers: Annotated[
         list[str],
-        typer.Argument(metavar="IDENT…", help="Identifiers as NAMESPACE:VALUE.", show_default=False),
+        typer.Argument(metavar="IDENT…", help="Identifiers as namespace=value.", show_default=False),
     ],
     conf: Conf,
     run_date: Annotated[str, typer.Option("--run-date", help="Run date, yyyy-mm-dd.", show_default=False)],
@@ -48,10 +54,11 @@ def lift_command(
     """Take identifiers off the list after a fresh sign-up; their records are taken in from the next delivery on."""
     day = date_of(run_date)
     config = load_config(conf, warehouse=warehouse, need_model=False)
+    from identity.keys import key_in_force
     from identity.suppression import identifiers_of, lift
 
     pairs = identifiers_of(identifiers, config.namespaces)
-    key = config.secret()
+    key_in_force(config)
     with session(config, needs_quality=False) as tables:
         from identity.erasure.plan import require_no_plan
         from identity.run import only_writer
@@ -59,7 +66,9 @@ def lift_command(
         with only_writer(config.warehouse):
             require_no_plan(config.warehouse)
             tables.finish_commit()
-            lifted = lift(tables, pairs, namespaces=config.namespaces, key=key, reason=reason, on=day)
+            lifted = lift(
+                tables, pairs, namespaces=config.namespaces, keys=config.secrets(), reason=reason, on=day
+            )
     if as_json:
         print(json.dumps({"lifted": lifted}))
     else:

@@ -4,14 +4,16 @@ A contract says what a row means, its key, and of every column its type, meaning
 and retention, and whether it is personal. The catalogue itself is data (`*.yaml` beside this file).
 """
 
+import datetime as dt
 from functools import cache
 from importlib.resources import files
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import pyarrow as pa
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.types import (
     ArrayType,
@@ -71,14 +73,26 @@ class ColumnContract(BaseModel):
 
 
 class TableContract(BaseModel):
-    """A table: `layer.name`, what a row means, its key and its columns, in order."""
+    """A table: `layer.name`, what a row means, its key and its columns, in order.
+
+    Attributes:
+        ages_by: Column whose day says how old a row is; None where rows do not age by themselves, but with what
+            they are made from, or not at all.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     meaning: str
     key: tuple[str, ...] = Field(min_length=1)
+    ages_by: str | None = None
     columns: dict[str, ColumnContract]
+
+    @model_validator(mode="after")
+    def _ages_by_its_own_column(self) -> Self:
+        if self.ages_by is not None and self.ages_by not in self.columns:
+            raise ValueError(f"ages_by {self.ages_by} is no column")
+        return self
 
     @property
     def layer(self) -> str:
@@ -126,6 +140,14 @@ def conform(df: DataFrame, contract: TableContract) -> DataFrame:
         raise ContractError(f"{contract.name}: missing columns {missing}, surplus columns {surplus}")
     # As SQL: one call to the JVM, where Column objects take five for every column.
     return df.selectExpr(*(f"cast(`{name}` as {c.type}) as `{name}`" for name, c in contract.columns.items()))
+
+
+def unexpired(df: DataFrame, contract: TableContract, *, on: dt.date) -> DataFrame:
+    """Rows of a table that ages that may still be kept on a date; all rows of any other."""
+    if contract.ages_by is None:
+        return df
+    oldest = on - dt.timedelta(days=contract.columns[contract.ages_by].retention_days)
+    return df.where(F.col(contract.ages_by).cast("date") >= F.lit(oldest))
 
 
 def contract_of(table: str) -> TableContract:

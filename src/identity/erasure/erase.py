@@ -19,16 +19,20 @@ import pyarrow.compute as pc
 from identity.contracts import contract_of
 from identity.erasure import files as landing
 from identity.erasure.certificate import write_certificate
-from identity.erasure.lines import DEVICES, Found, Line, find_lines, unlinked
+from identity.erasure.lines import Found, Line, find_lines, unlinked
 from identity.erasure.needles import Needles, is_searchable
 from identity.erasure.plan import Plan, load_plan, remove_plan, save_plan
+from identity.erasure.rewrite import rewrite_tables
 from identity.erasure.scan import scan, text_of
 from identity.erasure.subjects import Subjects, subjects
 from identity.errors import ErasureError, UnknownRecordError
+from identity.forget import forget_older
 from identity.pipeline import do_stages, require_not_before
+from identity.rights.persons import DEVICES
+from identity.rights.requests import close, receive
 from identity.run import Run, only_writer
 from identity.standardise.identifiers import hash_key
-from identity.tables import columns_at, forget_history, replace_at, rewrite_at, rows_at
+from identity.tables import columns_at, forget_history_of, rows_at
 
 _LINES: Final = ["file_id", "row_no"]
 
@@ -39,9 +43,10 @@ def erase(run: Run, identifiers: Sequence[str], *, requests: Sequence[str] = ())
     Args:
         run: A run for the date to be published again.
         identifiers: Golden ids, records or identifiers; none only finishes what was begun.
-        requests: Requests that are answered by it.
+        requests: Requests that are answered by it; registered where they are not, and closed when it is done.
 
     Raises:
+        SubjectError: A request's name is no name, or another's.
         UnknownRecordError: No identifier stands for anybody.
         ErasureError: An identifier stands for several persons, or values are left somewhere.
         LockError: A run holds the warehouse.
@@ -57,9 +62,22 @@ def erase(run: Run, identifiers: Sequence[str], *, requests: Sequence[str] = ())
             require_not_before(run)
             run.finish_commit()
             plan = _plan(run, identifiers, requests)
+            for name in requests:
+                receive(warehouse, name, "erasure", (), run.on)
             save_plan(plan, warehouse)
             certificates.append(_carry_out(run, plan))
     return certificates
+
+
+def finish_begun(run: Run) -> None:
+    """Finish an erasure that was begun and not finished, if there is one, before anything else is done.
+
+    Raises:
+        ErasureError: Values are left somewhere.
+        LockError: A run holds the warehouse.
+    """
+    if load_plan(run.config.warehouse) is not None:
+        erase(run, [])
 
 
 def _plan(run: Run, identifiers: Sequence[str], requests: Sequence[str]) -> Plan:
@@ -121,7 +139,7 @@ def _carry_out(run: Run, plan: Plan) -> dict[str, Any]:
     steps: list[tuple[Any, Callable[[Run, Plan], None]]] = [
         ("suppressed", _suppress),
         ("landing", _rewrite_landing),
-        ("tables", _rewrite_tables),
+        ("tables", rewrite_tables),
         ("published", _publish),
         ("purged", _purge),
     ]
@@ -145,6 +163,9 @@ def _carry_out(run: Run, plan: Plan) -> dict[str, Any]:
             f"erasure {plan.id} left values in {len(residue.hits)} files ({where}); "
             "remove or take them, then `identity erase --resume`"
         )
+    for name in plan.requests:
+        close(warehouse, name, outcome=f"erased, certificate {plan.id}", on=run.on)
+    forget_history_of(warehouse, "ops.subject_request")
     remove_plan(warehouse)
     return certificate
 
@@ -153,7 +174,13 @@ def _suppress(run: Run, plan: Plan) -> None:
     """Put what is theirs alone on the suppression list, before anything is deleted."""
     known = {(r["namespace"], r["value_hmac"]) for r in rows_at(run.config.warehouse, "consent.suppression")}
     rows = [
-        {"namespace": namespace, "value_hmac": value_hmac, "reason": "erasure", "since_on": run.on}
+        {
+            "namespace": namespace,
+            "value_hmac": value_hmac,
+            "key_fingerprint": run.key_fingerprint,
+            "reason": "erasure",
+            "since_on": run.on,
+        }
         for namespace, value_hmac in plan.suppress
         if (namespace, value_hmac) not in known
     ]
@@ -190,98 +217,6 @@ def _rewrite_landing(run: Run, plan: Plan) -> None:
     plan.counts["landing files rewritten"] = len(plan.files)
 
 
-def _rewrite_tables(run: Run, plan: Plan) -> None:
-    """Take their rows out of what no later step makes anew."""
-    warehouse = run.config.warehouse
-    records = {(source, key) for source, key in plan.records}
-    lines = {(file_id, row_no) for file_id, rows in plan.delete.items() for row_no in rows}
-    hashes = {value_hmac for _, value_hmac in plan.suppress}
-    unlink = {(f, int(n)): columns for f, rows in plan.unlink.items() for n, columns in rows.items()}
-    sides = [("source_l", "source_key_l"), ("source_r", "source_key_r")]
-
-    def without(name: str, is_theirs: Callable[[dict[str, Any]], bool], columns: list[str]) -> None:
-        _rewrite(run, plan, name, is_theirs, columns)
-
-    for source in run.config.sources:
-        without(f"bronze.{source}", lambda r: (r["file_id"], r["row_no"]) in lines, _LINES)
-    if unlink:
-        rewrite_at(warehouse, "bronze.tills", lambda batch: _unlink(batch, unlink))
-    without("ops.quarantine", lambda r: (r["file_id"], r["row_no"]) in lines, _LINES)
-    for name in ("id.golden_member", "id.golden_history"):
-        without(name, lambda r: (r["source"], r["source_key"]) in records, ["source", "source_key"])
-    for name in ("id.edge", "id.review_pair"):
-        without(
-            name,
-            lambda r: any((r[s], r[k]) in records for s, k in sides),
-            [c for side in sides for c in side],
-        )
-    heard = ["source", "source_key", "value_hmac"]
-    without(
-        "consent.carried_refusal",
-        lambda r: (r["source"], r["source_key"]) in records or r["value_hmac"] in hashes,
-        heard,
-    )
-    without("id.blocked_value", lambda r: r["value_hmac"] in hashes, ["value_hmac"])
-    for name in ("consent.restriction", "silver.correction"):
-        without(name, lambda r: (r["source"], r["source_key"]) in records, ["source", "source_key"])
-    without("consent.statement", lambda r: r["subject_hmac"] in hashes, ["subject_hmac"])
-    # That something went out, and to whom, stays; what it was does not.
-    rewrite_at(warehouse, "ops.data_use_log", lambda batch: without_contact_points(batch, hashes))
-    _retire(run, plan)
-
-
-def _rewrite(
-    run: Run, plan: Plan, name: str, is_theirs: Callable[[dict[str, Any]], bool], columns: list[str]
-) -> None:
-    gone = 0
-
-    def change(batch: pa.RecordBatch) -> pa.RecordBatch:
-        nonlocal gone
-        keep = [not is_theirs(row) for row in batch.select(columns).to_pylist()]
-        gone += len(keep) - sum(keep)
-        return batch.filter(pa.array(keep, pa.bool_()))
-
-    rewrite_at(run.config.warehouse, name, change)
-    plan.counts[name] = max(gone, plan.counts.get(name, 0))
-
-
-def without_contact_points(batch: pa.RecordBatch, hashes: Collection[str]) -> pa.RecordBatch:
-    """Rows of ops.data_use_log, those contact points null."""
-    name = "contact_point_hmac"
-    place = batch.schema.get_field_index(name)
-    kept = [None if value in hashes else value for value in batch.column(place).to_pylist()]
-    return batch.set_column(place, batch.schema.field(place), pa.array(kept, batch.schema.field(place).type))
-
-
-def _unlink(batch: pa.RecordBatch, unlink: dict[Line, list[str]]) -> pa.RecordBatch:
-    columns = [batch.column(name).to_pylist() for name in (*_LINES, "record")]
-    records = [
-        unlinked(record, unlink[file_id, row_no]) if (file_id, row_no) in unlink else record
-        for file_id, row_no, record in zip(*columns, strict=True)
-    ]
-    place = batch.schema.get_field_index("record")
-    return batch.set_column(place, batch.schema.field(place), pa.array(records, pa.string()))
-
-
-def _retire(run: Run, plan: Plan) -> None:
-    """The ledger tells that an id ended, and nothing of whose it was."""
-    known = {
-        r["event_id"]
-        for r in rows_at(run.config.warehouse, "id.golden_history", pc.field("event") == "retired")
-    }
-    rows = []
-    for golden_id in plan.retired:
-        event_id = hashlib.sha256(f"{plan.run_date}\x1ferased\x1f{golden_id}".encode()).hexdigest()[:32]
-        if event_id not in known:
-            rows.append({
-                "event_id": event_id, "event": "retired", "golden_id": golden_id, "other_golden_id": None,
-                "source": None, "source_key": None, "cause": "record_gone", "detail": None,
-                "effective_on": run.on, "recorded_at": run.started_at, "run_id": run.id,
-            })  # fmt: skip
-    if rows:
-        run.tables.append_rows(rows, contract_of("id.golden_history"))
-
-
 def _publish(run: Run, plan: Plan) -> None:  # noqa: ARG001 - the signature is a step's
     """Resolve what is left, and publish it: the pointer flips once."""
     run.tables.clear_staging()
@@ -290,12 +225,7 @@ def _publish(run: Run, plan: Plan) -> None:  # noqa: ARG001 - the signature is a
 
 def _purge(run: Run, plan: Plan) -> None:
     """Leave of every table its newest version alone, which is the one that is published."""
-    warehouse = run.config.warehouse
-    published = rows_at(warehouse, "ops.publication")
-    newest = max(published, key=lambda row: row["publication_no"])
-    replace_at(warehouse, [{**newest, "versions": dict(newest["versions"])}], contract_of("ops.publication"))
-    run.tables.clear_staging()
-    plan.counts["tables"] = forget_history(warehouse)
+    plan.counts["tables"] = forget_older(run.tables)
 
 
 def _kept_landing(run: Run, found: Found) -> tuple[list[str], set[Line]]:

@@ -9,38 +9,18 @@ from typing import Any, Final, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from identity.config import Feed
 from identity.consent.suppression import carried_identifiers
 from identity.erasure.needles import json_text, leaves
+from identity.rights.persons import DEVICES, OWN_KEYS, Record
 from identity.run import Run
 from identity.sources.rows import union
 from identity.standardise.identifiers import hash_key, normalised
 from identity.tables import columns_at
 
 Line = tuple[str, int]  # file id, row number
-Record = tuple[str, str]  # source, source key
-
-# What a line of a feed is about: the namespace of the record that it is part of.
-_OWNER: Final = {
-    ("loyalty", "members"): "loyalty_member",
-    ("loyalty", "cards"): "loyalty_member",
-    ("loyalty", "consents"): "loyalty_member",
-    ("crm", "contacts"): "crm_contact",
-    ("crm", "interactions"): "crm_contact",
-}
-_OF_SOURCE: Final = {
-    "loyalty": "loyalty_member",
-    "crm": "crm_contact",
-    "tills": "payment_token",
-    "web_events": "login",
-}
-DEVICES: Final = ("cookie", "mobile_id")
-# Sales stay, for the books must add up: what says who bought is taken off them.
-RECEIPTS: Final = ("tills", "receipt_lines")
-RECEIPT_COLUMNS: Final = {
-    "payment_token": "payment_token",
-    "loyalty_card_no": "loyalty_card",
-    "e_receipt_email": "email",
-}
+# The namespace of a source's own keys.
+_OF_SOURCE: Final = {source: namespace for namespace, source in OWN_KEYS.items() if source not in DEVICES}
 
 
 class Found(NamedTuple):
@@ -75,13 +55,16 @@ def find_lines(run: Run, records: Collection[Record]) -> Found:
     carried = _carried(run)
     own = _own_hashes(warehouse, records)
     theirs = carried.filter(pc.is_in(carried["value_hmac"], pa.array(sorted(own)))).to_pylist()
-    delete, receipts = _owned(theirs, feed_of)
+    feeds = {(s.source, name): feed for s in run.config.sources.values() for name, feed in s.feeds.items()}
+    delete, receipts = _owned(theirs, feed_of, feeds)
     delete -= _of_another_login(carried, delete, own)
     of_cards = _select(carried, {line for line in delete if feed_of[line[0]] == ("loyalty", "cards")})
     cards = {r["value_hmac"] for r in of_cards if r["namespace"] == "loyalty_card"}
     # A receipt is theirs by its card, too.
     is_card = pc.is_in(carried["value_hmac"], pa.array(sorted(cards), pa.string()))
-    receipts |= {_line(r) for r in carried.filter(is_card).to_pylist() if feed_of[r["file_id"]] == RECEIPTS}
+    receipts |= {
+        _line(r) for r in carried.filter(is_card).to_pylist() if feeds[feed_of[r["file_id"]]].is_accounting
+    }
     delete |= _accounts(bronze, records)
     of_lines = _select(carried, delete | receipts)
     known = (
@@ -89,7 +72,14 @@ def find_lines(run: Run, records: Collection[Record]) -> Found:
         | cards
         | {r["value_hmac"] for r in of_lines if _line(r) in delete and r["namespace"] in ("email", "phone")}
     )
-    unlink, blanked = _unlinked(of_lines, receipts, own=own, known=known)
+    columns = [
+        (column, c.identifier)
+        for feed in feeds.values()
+        if feed.is_accounting
+        for column, c in feed.columns.items()
+        if c.identifier
+    ]
+    unlink, blanked = _unlinked(of_lines, receipts, columns, own=own, known=known)
     gone = {(_line(r), r["namespace"], r["value_hmac"]) for r in of_lines if _line(r) in delete} | blanked
     mine = {(namespace, value_hmac) for _, namespace, value_hmac in gone}
     others = {
@@ -145,17 +135,23 @@ def _own_hashes(warehouse: Path, records: Collection[Record]) -> set[str]:
 
 
 def _owned(
-    theirs: Iterable[Mapping[str, Any]], feed_of: Mapping[str, tuple[str, str]]
+    theirs: Iterable[Mapping[str, Any]],
+    feed_of: Mapping[str, tuple[str, str]],
+    feeds: Mapping[tuple[str, str], Feed],
 ) -> tuple[set[Line], set[Line]]:
-    """Lines about the persons, and receipts paid with their cards."""
+    """Lines about the persons, and receipts paid with their cards.
+
+    Where one column alone says whose a line is, others of its identifiers may be somebody else's.
+    """
     delete: set[Line] = set()
     receipts: set[Line] = set()
     for r in theirs:
-        feed = feed_of[r["file_id"]]
-        if feed == RECEIPTS:
+        feed = feeds[feed_of[r["file_id"]]]
+        owners = [feed.columns[name].identifier for name in feed.owners]
+        if feed.is_accounting:
             if r["namespace"] == "payment_token":
                 receipts.add(_line(r))
-        elif feed not in _OWNER or _OWNER[feed] == r["namespace"]:
+        elif len(owners) != 1 or owners[0] == r["namespace"]:
             delete.add(_line(r))
     return delete, receipts
 
@@ -187,6 +183,7 @@ def _accounts(bronze: Mapping[str, Mapping[Line, str]], records: Collection[Reco
 def _unlinked(
     of_lines: Iterable[Mapping[str, Any]],
     receipts: Collection[Line],
+    columns: Collection[tuple[str, str]],
     *,
     own: Collection[str],
     known: Collection[str],
@@ -206,7 +203,7 @@ def _unlinked(
             if r["value_hmac"] in known or (r["namespace"] == "email" and is_payer and not shows_other)
         ]  # fmt: skip
         namespaces = {r["namespace"] for r in gone}
-        unlink[line] = sorted(c for c, namespace in RECEIPT_COLUMNS.items() if namespace in namespaces)
+        unlink[line] = sorted(c for c, namespace in columns if namespace in namespaces)
         blanked |= {(line, r["namespace"], r["value_hmac"]) for r in gone}
     return unlink, blanked
 

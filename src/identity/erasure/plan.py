@@ -1,7 +1,7 @@
 """What an erasure is to do, and how far it came: a file only its owner may read, gone when all is done.
 
 It holds values of the persons to be erased, for the scan at the end looks for them. It lies in the warehouse as
-`rights/erasure.json`; an unfinished one stops every run until `identity erase --resume` has done the rest.
+`rights/erasure.json`; the next run or `identity erase` does the rest of an unfinished one.
 """
 
 import json
@@ -91,9 +91,9 @@ def require_no_plan(warehouse: Path) -> None:
     """See that no erasure is unfinished.
 
     Raises:
-        ErasureError: One is; a run now would work on what is half erased.
+        ErasureError: One is; whoever goes on would work on what is half erased.
     """
     if plan_file(warehouse).is_file():
         raise ErasureError(
-            f"an erasure in {warehouse} is not finished; finish it with `identity erase --resume`, then run"
+            f"an erasure in {warehouse} is not finished; `identity erase --resume`, or the next run, finishes it"
         )

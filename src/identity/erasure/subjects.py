@@ -9,6 +9,7 @@ from pyspark.sql import SparkSession
 
 from identity.config import Namespace
 from identity.errors import ConfigError, ErasureError
+from identity.rights.persons import DEVICES, OWN_KEYS, Record
 from identity.standardise.identifiers import normalised
 from identity.tables import columns_at
 
@@ -25,7 +26,7 @@ class Subjects(NamedTuple):
         retired: Golden ids that lose their last record.
     """
 
-    records: set[tuple[str, str]]
+    records: set[Record]
     persons: int
     unknown: int
     retired: list[str]
@@ -62,13 +63,13 @@ def subjects(
     Args:
         spark: To normalise identifiers as records are.
         warehouse: The warehouse.
-        identifiers: Golden ids, `source:key` of a record, or `namespace=value`.
+        identifiers: As `rights.persons.find` takes them: `golden_id=…`, `record=source:key` or `namespace=value`.
         namespaces: The identifier hierarchy.
         key: Key of the hashes.
 
     Raises:
         ErasureError: An identifier is of several persons; the message gives its place in the list.
-        ConfigError: An identifier is written as none of the three.
+        ConfigError: An identifier is written as none of these.
     """
     members = [
         r for r in columns_at(warehouse, "id.golden_member", _MEMBER).to_pylist() if not r["valid_to_on"]
@@ -81,19 +82,16 @@ def subjects(
     chosen: set[tuple[str, str]] = set()
     unknown = 0
     for place, text in enumerate(identifiers, 1):
-        if "=" in text:
-            found = {part_of[record] for record in by_value.get(place, ()) if record in part_of}
-        elif text in parts:
-            found = parts[text]
-        elif ":" in text:
-            record = tuple(text.split(":", 1))
-            found = {part_of[record]} if record in part_of else set()
+        name, _, value = text.partition("=")
+        if name == "golden_id":
+            found = parts.get(value.strip(), set())
         else:
-            found = set()
+            records = {tuple(value.strip().split(":", 1))} if name == "record" else by_value.get(place, set())
+            found = {part_of[record] for record in records if record in part_of}
         if len(found) > 1:
             raise ErasureError(
                 f"identifier {place} stands for {len(found)} persons; nobody was erased: "
-                "name each by a record of theirs, as source:key (see `identity why`)"
+                "name each by a record of theirs, as record=source:key (see `identity why`)"
             )
         unknown += not found
         chosen |= found
@@ -108,30 +106,38 @@ def _records_by_value(
     identifiers: Iterable[str],
     namespaces: Mapping[str, Namespace],
     key: bytes,
-) -> dict[int, set[tuple[str, str]]]:
+) -> dict[int, set[Record]]:
     """Records that carry `namespace=value`, by the place in the list."""
     asked = []
     for place, text in enumerate(identifiers, 1):
-        if "=" in text:
-            namespace, value = text.split("=", 1)
-            if namespace not in namespaces:
-                raise ConfigError(
-                    f"identifier {place}: write namespace=value with one of {', '.join(sorted(namespaces))}"
-                )
+        namespace, is_written, value = text.partition("=")
+        known = [*namespaces, "record", "golden_id"]
+        if not is_written or not value.strip() or namespace not in known:
+            raise ConfigError(
+                f"identifier {place} is not written namespace=value; namespaces are {', '.join(known)} "
+                "(record=source:key)"
+            )
+        if namespace in namespaces:
             asked.append((place, namespace, value))
     if not asked:
         return {}
     frame = spark.createDataFrame(asked, "place int, namespace string, raw string")
-    rows = (
-        normalised(frame, namespaces=namespaces, key=key).select("place", "namespace", "value_hmac").collect()
-    )
-    places: dict[tuple[str, str], set[int]] = {}
+    rows = normalised(frame, namespaces=namespaces, key=key).collect()
+    places = {(row["namespace"], row["value_hmac"]): set[int]() for row in rows}
+    own: dict[int, Record] = {}
     for row in rows:
-        places.setdefault((row["namespace"], row["value_hmac"]), set()).add(row["place"])
-    found: dict[int, set[tuple[str, str]]] = {}
+        namespace, value, hashed = row["namespace"], row["value"], row["value_hmac"]
+        places[namespace, hashed].add(row["place"])
+        if namespace in OWN_KEYS:
+            own[row["place"]] = (OWN_KEYS[namespace], hashed if namespace in DEVICES else value)
+    found: dict[int, set[Record]] = {}
     for r in carried_by(warehouse, {hmac for _, hmac in places}):
         for place in places.get((r["namespace"], r["value_hmac"]), ()):
             found.setdefault(place, set()).add((r["source"], r["source_key"]))
+    # A source's own key names one record, whoever else carries it; a device is known by its hash alone.
+    for place, record in own.items():
+        if record in found.get(place, ()) or record[0] in DEVICES:
+            found[place] = {record}
     return found
 
 

@@ -73,6 +73,12 @@ def identified_lines(
     )
 
 
+def unnamed_before(lines: DataFrame, since: dt.date) -> DataFrame:
+    """Lines, those sold before a day without `buyer` and `part`: the sums must be the till's."""
+    is_recent = F.col("sold_at").cast("date") >= F.lit(since)
+    return lines.withColumns({name: F.when(is_recent, F.col(name)) for name in ("buyer", "part")})
+
+
 def purchase_fact(lines: DataFrame, usable: DataFrame) -> DataFrame:
     """gold.purchase_fact: every accepted line; the buyer only where analytics may use the part that bought.
 

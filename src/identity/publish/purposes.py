@@ -3,6 +3,7 @@
 What feeds a profile is of the parts that permit the purpose; a wrong link between parts costs reach, never lawfulness.
 """
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -150,6 +151,12 @@ def profiles(wide: DataFrame, *, purposes: Mapping[str, Purpose]) -> dict[str, D
             wide.where(F.col("purpose") == name).select(*contract.columns), contract
         )
     return frames
+
+
+def used_since(purposes: Mapping[str, Purpose], *, on: dt.date) -> Column:
+    """The oldest day whose data the purpose of a row, in its column `purpose`, may use on a date."""
+    days = _lookup({name: purpose.retention_days for name, purpose in purposes.items()})
+    return F.date_sub(F.lit(on), days[F.col("purpose")])
 
 
 def _lookup(numbers: Mapping[str, int]) -> Column:

@@ -99,7 +99,10 @@ def close(warehouse: Path, request_id: str, *, outcome: str, on: dt.date, refuse
         return row
     row = _open(warehouse, request_id)
     status = "refused" if refused else "closed"
-    return _put(warehouse, row | {"status": status, "closed_on": on, "outcome": outcome})
+    told = {"status": status, "closed_on": on, "outcome": outcome}
+    if row["right"] == "erasure" and not refused:
+        told["golden_ids"] = []
+    return _put(warehouse, row | told)
 
 
 def _by_id(warehouse: Path) -> dict[str, Request]:

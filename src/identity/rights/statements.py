@@ -87,13 +87,12 @@ def state(
     rows = []
     for namespace, hashed in sorted(speaking):
         for purpose in purposes:
-            key = hashlib.sha256("\x1f".join([namespace, hashed, purpose, basis, on.isoformat()]).encode())
-            event_key = key.hexdigest()[:32]
-            if event_key in keys or (namespace, hashed, purpose) in answered:
+            name = event_key(namespace, hashed, purpose, basis, on)
+            if name in keys or (namespace, hashed, purpose) in answered:
                 continue
             rows.append(
                 {
-                    "event_key": event_key,
+                    "event_key": name,
                     "subject_namespace": namespace,
                     "subject_hmac": hashed,
                     "purpose": purpose,
@@ -108,6 +107,12 @@ def state(
             )
     append_at(config.warehouse, rows, _TABLE)
     return len(rows)
+
+
+def event_key(namespace: str, hashed: str, purpose: str, basis: str, said_on: dt.date) -> str:
+    """The key of a statement: the same one, made twice on a date, is one."""
+    told = "\x1f".join([namespace, hashed, purpose, basis, said_on.isoformat()])
+    return hashlib.sha256(told.encode()).hexdigest()[:32]
 
 
 def strongest(

@@ -52,7 +52,9 @@ def rows(feeds: Feeds) -> Rows:
             },
         ),
         "consent": shaped(
-            feeds["contacts"].select("contact_id", "delivered_on", F.explode("permissions").alias("p")),
+            feeds["contacts.stated"].select(
+                "contact_id", "delivered_on", F.explode("permissions").alias("p")
+            ),
             CONSENT,
             source=F.lit(SOURCE),
             subject_namespace=F.lit("crm_contact"),

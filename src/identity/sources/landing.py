@@ -3,7 +3,7 @@
 import csv
 import datetime as dt
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
@@ -35,8 +35,20 @@ class LandingFile:
     header: tuple[str, ...]
 
 
-def find_files(landing: Path, sources: Mapping[str, SourceContract], *, up_to: dt.date) -> list[LandingFile]:
+def find_files(
+    landing: Path,
+    sources: Mapping[str, SourceContract],
+    *,
+    up_to: dt.date,
+    taken: Collection[tuple[dt.date, str, str]] = (),
+) -> list[LandingFile]:
     """Every file delivered up to a date, in order of date, source and name.
+
+    Args:
+        landing: Landing folder.
+        sources: Source contracts by name.
+        up_to: Newest delivery date.
+        taken: Deliveries that were taken, as date, source and feed: retention may have removed their files since.
 
     Raises:
         SourceError: No delivery is there, a required feed is missing, or a file is empty or unreadable.
@@ -54,7 +66,8 @@ def find_files(landing: Path, sources: Mapping[str, SourceContract], *, up_to: d
         present = {(file.source, file.feed) for file in found}
         for name, source in sorted(sources.items()):
             for feed_name, feed in source.feeds.items():
-                if feed.required and (name, feed_name) not in present:
+                is_known = (_date(day.name), name, feed_name) in taken
+                if feed.required and not is_known and (name, feed_name) not in present:
                     raise SourceError(
                         f"delivery {day.name}: {name}/{feed.pattern} is missing and its contract requires it"
                     )

@@ -47,7 +47,7 @@ def rows(feeds: Feeds) -> Rows:
             },
         ),
         "consent": shaped(
-            feeds["consents"],
+            feeds["consents.stated"],
             CONSENT,
             source=F.lit(SOURCE),
             subject_namespace=F.lit("loyalty_member"),

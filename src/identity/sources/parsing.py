@@ -4,7 +4,7 @@ Every parser returns the same shape: the line's columns plus `record` (the recor
 `keys` (field names the record has), `fault` (`reason` and `column_name`; null for a good row).
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -65,15 +65,16 @@ def typed(records: DataFrame, feed: Feed) -> DataFrame:
 
 def unlinked(record: Column, feed: Feed) -> Column:
     """A `record` without what identifies somebody; all else as it was."""
+    return reduced(record, feed, [name for name, column in feed.columns.items() if not column.identifier])
+
+
+def reduced(record: Column, feed: Feed, columns: Collection[str]) -> Column:
+    """A `record` with some of its columns alone, as they were."""
     schema = ", ".join(
         f"`{name}` {c.type if feed.format == 'json' else 'string'}" for name, c in feed.columns.items()
     )
     read = F.from_json(record, schema)
-    kept = (
-        (F.lit(None).cast("string") if column.identifier else read[name]).alias(name)
-        for name, column in feed.columns.items()
-    )
-    return F.to_json(F.struct(*kept))
+    return F.to_json(F.struct(*(read[name].alias(name) for name in feed.columns if name in columns)))
 
 
 def masked(text: Column) -> Column:

@@ -58,7 +58,7 @@ def rows(events: Feeds, log: Feeds) -> Rows:
             IDENTIFIER,
             **{name: name for name in names_of(IDENTIFIER)},
         ),
-        "consent": _choices(web),
+        "consent": _choices(events["events.stated"]),
         "web_view": union([_web_views(web), _app_views(app), _log_views(log["access"])]),
     }
 
@@ -68,9 +68,10 @@ def _logins(web: DataFrame, app: DataFrame) -> DataFrame:
     return web.select(*kept).unionByName(app.select(*kept)).where("login_id is not null")
 
 
-def _choices(web: DataFrame) -> DataFrame:
+def _choices(stated: DataFrame) -> DataFrame:
     """A consent choice speaks for the login when there is one, and always for the cookie it was made on."""
-    choices = web.where("type = 'consent_choice'").select("*", F.explode("choices").alias("code", "answer"))
+    newest_choices = newest(stated.where("type = 'consent_choice'"), "event_id")
+    choices = newest_choices.select("*", F.explode("choices").alias("code", "answer"))
     subjects = F.array(
         F.struct(F.lit("cookie").alias("namespace"), F.col("cookie_id").alias("raw")),
         F.struct(F.lit("login").alias("namespace"), F.col("login_id").alias("raw")),

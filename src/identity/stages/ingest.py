@@ -11,12 +11,13 @@ from pyspark.sql import functions as F
 from identity.consent.suppression import carried_identifiers, suppressed
 from identity.contracts import contract_of
 from identity.errors import ContractError
+from identity.rehash import rehash_returned
 from identity.run import Run
 from identity.sources.landing import MEND_COLUMNS, LandingFile, batch_id, find_files, not_taken
 from identity.sources.parsing import masked, parse_lines, unlinked
 from identity.sources.rows import union
 from identity.stages.gates import check_landing
-from identity.standardise.identifiers import hash_key, normalised
+from identity.standardise.identifiers import hash_key, normalised, under_every_key
 from identity.tables import in_parallel, read_lines
 
 _FILES = contract_of("ops.file")
@@ -65,7 +66,9 @@ def ingest(run: Run) -> None:
 
 
 def _delivered(run: Run) -> list[LandingFile]:
-    return find_files(run.config.landing, run.config.sources, up_to=run.on)
+    register = run.tables.rows("ops.file")
+    taken = {(r["delivered_on"], r["source"], r["feed"]) for r in register if r["status"] == "taken"}
+    return find_files(run.config.landing, run.config.sources, up_to=run.on, taken=taken)
 
 
 class _Register(NamedTuple):
@@ -130,9 +133,8 @@ def _marked(run: Run, records: DataFrame) -> DataFrame:
 
     A receipt line belongs to the books: it stays, without what says whose it was, and so do the day's sums.
     """
-    if not run.tables.exists("consent.suppression"):
+    if not run.tables.exists("consent.suppression") and not run.retired:
         return records.withColumns({"is_suppressed": F.lit(False), "is_unlinked": F.lit(False)})
-    namespaces, key = run.config.namespaces, hash_key(run.key)
     feeds = [(source, source.feeds) for source in run.config.sources.values() if source.linkage == "allowed"]
     carried = union(
         [
@@ -140,9 +142,11 @@ def _marked(run: Run, records: DataFrame) -> DataFrame:
             for s, f in feeds
         ]
     )
-    found = suppressed(
-        normalised(carried, namespaces=namespaces, key=key), run.tables.read("consent.suppression")
-    )
+    known = normalised(carried, namespaces=run.config.namespaces, key=hash_key(run.key))
+    if run.retired:
+        known = run.tables.staged(under_every_key(known, run.retired), "known")
+        rehash_returned(run.tables, known, fingerprint=run.key_fingerprint)
+    found = suppressed(known, run.tables.read("consent.suppression"))
     marked = records.join(
         found.withColumn("is_found", F.lit(True)), on=["file_id", "row_no"], how="left"
     ).fillna(False, subset=["is_found"])
@@ -222,7 +226,9 @@ def _write(run: Run, records: DataFrame, batch: str, delivering: set[str]) -> No
     for name in sorted(delivering):
         source = run.config.sources[name]
         contract = contract_of(f"bronze.{name}")
-        mine = good.where(F.col("source") == name).withColumn("contract_version", F.lit(source.version))
+        mine = good.where(F.col("source") == name).withColumns(
+            {"contract_version": F.lit(source.version), "kept_for": F.lit(None)}
+        )
         frames.append((mine.select(*contract.columns), contract))
     quarantine = contract_of("ops.quarantine")
     masked_rows = bad.withColumn("masked", masked(F.col("line"))).select(*quarantine.columns)

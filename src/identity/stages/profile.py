@@ -4,13 +4,19 @@ import datetime as dt
 from functools import partial
 from typing import Final
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from identity.consent.restrictions import in_force, restricted_ids, unnamed, without
-from identity.contracts import TableContract, conform, contract_of, purpose_contract
+from identity.contracts import TableContract, conform, contract_of, purpose_contract, unexpired
 from identity.profile.golden_record import golden_records, known_records, permitted_attributes
-from identity.profile.purchases import identified_lines, purchase_fact, purchase_metrics, receipts
+from identity.profile.purchases import (
+    identified_lines,
+    purchase_fact,
+    purchase_metrics,
+    receipts,
+    unnamed_before,
+)
 from identity.profile.touchpoints import owned_views, touchpoints, visits
 from identity.publish.coverage import consent_kpi, coverage, customers_of, decided_cells
 from identity.publish.purposes import (
@@ -20,6 +26,7 @@ from identity.publish.purposes import (
     permitted_parts,
     profiles,
     usable_parts,
+    used_since,
     with_detail,
 )
 from identity.run import Run
@@ -51,7 +58,9 @@ def profile(run: Run) -> None:
     with run.stage("profile") as stage:
         frames = _frames(run)
         contracts = gold_contracts(run)
-        run.tables.stage_all((frame, contracts[name]) for name, frame in frames.items())
+        run.tables.stage_all(
+            (unexpired(frame, contracts[name], on=run.on), contracts[name]) for name, frame in frames.items()
+        )
         stage.counts["tables"] = len(frames)
 
 
@@ -89,6 +98,7 @@ def _frames(run: Run) -> dict[str, DataFrame]:
     of_today = usable_parts(permitted, kinds, complaints, purposes=purposes)
     usable = tables.staged(with_detail(of_today, permitted, purposes=run.config.purposes), "usable_part")
     analytics = usable.where("purpose = 'analytics'").drop("purpose")
+    analysed_since = run.on - dt.timedelta(days=run.config.purposes["analytics"].retention_days)
     bought = receipts(lines)
     customers = known.where("subject_kind = 'customer'").select("golden_id", "part").distinct()
     described = customers.join(analytics, on=_PART, how="left_semi")
@@ -97,7 +107,7 @@ def _frames(run: Run) -> dict[str, DataFrame]:
     )
     wide = measured(
         golden_records(known.join(usable, on=_PART, how="inner"), on=run.on, by=_BY),
-        _measures(complaints, bought, visits(views), usable, on=run.on),
+        _measures(run.on, complaints, bought, visits(views), usable, used_since(purposes, on=run.on)),
         contact_points(effective, carried),
         purposes=purposes,
     )
@@ -111,10 +121,15 @@ def _frames(run: Run) -> dict[str, DataFrame]:
         "gold.profile_core": permitted_attributes(
             known, allowed_categories(permitted, purposes=run.config.purposes), on=run.on
         ),
-        "gold.purchase_fact": purchase_fact(lines, analytics),
-        "gold.touchpoint": touchpoints(views, lines, contacts, analytics, key=key),
+        "gold.purchase_fact": purchase_fact(unnamed_before(lines, analysed_since), analytics),
+        "gold.touchpoint": touchpoints(views, lines, contacts, analytics, key=key).where(
+            F.col("occurred_at").cast("date") >= F.lit(analysed_since)
+        ),
         "gold.customer_metrics": purchase_metrics(
-            bought.join(described, on=_PART, how="left_semi"), on=run.on
+            bought.where(F.col("sold_on") >= F.lit(analysed_since)).join(
+                described, on=_PART, how="left_semi"
+            ),
+            on=run.on,
         ),
         **profiles(tables.staged(wide, "measured"), purposes=purposes),
     }
@@ -138,18 +153,26 @@ def _after_earlier_days(run: Run, name: str, frame: DataFrame) -> DataFrame:
 
 
 def _measures(
-    complaints: DataFrame, bought: DataFrame, visited: DataFrame, usable: DataFrame, *, on: dt.date
+    run_on: dt.date,
+    complaints: DataFrame,
+    bought: DataFrame,
+    visited: DataFrame,
+    usable: DataFrame,
+    since: Column,
 ) -> list[DataFrame]:
-    """What each purpose may count of a golden id, by `purpose` and `golden_id`."""
-    of_purpose = partial(DataFrame.join, other=usable, on=_PART, how="inner")
-    metrics = purchase_metrics(of_purpose(bought), on=on, by=_BY)
+    """What each purpose may count of a golden id, by `purpose` and `golden_id`: nothing older than its retention."""
+
+    def of_purpose(rows: DataFrame, day: str) -> DataFrame:
+        return rows.join(usable, on=_PART, how="inner").where(F.col(day).cast("date") >= since)
+
+    metrics = purchase_metrics(of_purpose(bought, "sold_on"), on=run_on, by=_BY)
     # A buyer in several currencies is described by the one bought in last.
     shown = F.struct("recency_days", "purchases", "monetary_amount", "currency")
     newest = F.min_by(shown, F.struct("recency_days", "currency")).alias("m")
     return [
-        of_purpose(complaints).groupBy(*_BY).agg(F.count("*").alias("open_complaints")),
+        of_purpose(complaints, "opened_at").groupBy(*_BY).agg(F.count("*").alias("open_complaints")),
         metrics.groupBy(*_BY).agg(newest).select(*_BY, "m.*"),
-        of_purpose(visited)
+        of_purpose(visited, "visited_on")
         .groupBy(*_BY)
         .agg(F.count_distinct("session_id").alias("visits"), F.max("visited_on").alias("last_visit_on")),
     ]

@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 
 from identity.consent.gates import collectable
 from identity.consent.statements import as_events
-from identity.contracts import contract_of
+from identity.contracts import contract_of, unexpired
 from identity.run import Run
 from identity.sources import crm, loyalty, survey, tills, web
 from identity.sources.parsing import typed
@@ -41,16 +41,34 @@ def standardise(run: Run) -> None:
         run.tables.commit(contract for part in staged for _, contract in part)
 
 
+def delivered_values(run: Run) -> DataFrame:
+    """Devices, and whom and which contact points consent statements are about, as delivered: `namespace`, `raw`.
+
+    Silver does not have all of them: a device whose views may not be kept is there by what it refused alone.
+    """
+    raw = _rows({name: _feeds(run, name) for name in run.config.sources})
+    said, views = union(raw["consent"]), union(raw["web_view"])
+    kind = F.when(F.col("contact_point_raw").contains("@"), "email").otherwise("phone")
+    found = [
+        said.select(F.col("subject_namespace").alias("namespace"), F.col("subject_raw").alias("raw")),
+        said.select(kind.alias("namespace"), F.col("contact_point_raw").alias("raw")),
+        views.select(F.col("device_namespace").alias("namespace"), F.col("device").alias("raw")),
+    ]
+    return union(found).where("raw is not null").distinct()
+
+
 def _feeds(run: Run, source: str) -> dict[str, DataFrame]:
-    """The typed feeds of a source."""
+    """The typed feeds of a source; where lines make statements, also `feed.stated`, with those kept for it alone."""
     bronze = run.tables.read(f"bronze.{source}")
-    contract = run.config.sources[source]
-    return {
-        name: typed(
-            bronze.where(F.col("feed") == name).drop("feed", "source", "batch_id", "contract_version"), feed
-        )
-        for name, feed in contract.feeds.items()
-    }
+    feeds = {}
+    for name, feed in run.config.sources[source].feeds.items():
+        mine = bronze.where(F.col("feed") == name)
+        whole = mine.where("kept_for is null")
+        for key, lines in {name: whole, f"{name}.stated": mine if feed.statement else None}.items():
+            if lines is not None:
+                kept = lines.drop("feed", "source", "batch_id", "contract_version", "kept_for")
+                feeds[key] = typed(kept, feed)
+    return feeds
 
 
 def _rows(feeds: Mapping[str, Mapping[str, DataFrame]]) -> dict[str, list[DataFrame]]:
@@ -82,11 +100,11 @@ def _people(run: Run, gate: TableGate, raw: Mapping[str, list[DataFrame]]) -> li
     delivered, corrections = union(raw["person"]), _corrections(run)
     if corrections is not None:
         known = corrected_identifiers(known, delivered, corrections, namespaces=namespaces, key=key)
-    identifiers = _stage(gate, "identifier", known)
+    identifiers = _stage(run, gate, "identifier", known)
     persons = records.person_records(delivered, identifiers[0], on=run.on)
     if corrections is not None:
         persons = corrected_persons(persons, corrections)
-    return [identifiers, _stage(gate, "person_record", persons)]
+    return [identifiers, _stage(run, gate, "person_record", persons)]
 
 
 def _corrections(run: Run) -> DataFrame | None:
@@ -105,7 +123,7 @@ def _permissions_and_views(
     events = records.consent_events(said, sources=config.sources, key=key)
     if run.tables.exists("consent.statement"):
         events = events.unionByName(as_events(run.tables.read("consent.statement"), on=run.on))
-    consents = _stage(gate, "consent_event", events)
+    consents = _stage(run, gate, "consent_event", events)
     marked = collectable(
         union(raw["web_view"]),
         consents[0],
@@ -120,9 +138,12 @@ def _permissions_and_views(
     counts.update(_barred(run, marked))
     kept = marked.where("is_collectable").drop("is_collectable")
     views = _stage(
-        gate, "web_view", records.web_views(kept, gap_minutes=config.matching.session_gap_minutes, key=key)
+        run,
+        gate,
+        "web_view",
+        records.web_views(kept, gap_minutes=config.matching.session_gap_minutes, key=key),
     )
-    return [consents, views, _stage(gate, "web_session", records.web_sessions(views[0]))]
+    return [consents, views, _stage(run, gate, "web_session", records.web_sessions(views[0]))]
 
 
 def _others(run: Run, gate: TableGate, raw: Mapping[str, list[DataFrame]]) -> list[Contracted]:
@@ -132,14 +153,15 @@ def _others(run: Run, gate: TableGate, raw: Mapping[str, list[DataFrame]]) -> li
     lines = lines.withColumn("email_hmac", value_hash(F.lit("email"), F.col("email"), key=hash_key(run.key)))
     as_they_are = ("till_total", "loyalty_account", "loyalty_card", "interaction", "product", "store")
     return [
-        _stage(gate, "sale_line", lines.drop("e_receipt_email", "email")),
-        *(_stage(gate, name, union(raw[name])) for name in as_they_are),
+        _stage(run, gate, "sale_line", lines.drop("e_receipt_email", "email")),
+        *(_stage(run, gate, name, union(raw[name])) for name in as_they_are),
     ]
 
 
-def _stage(gate: TableGate, name: str, frame: DataFrame) -> Contracted:
-    """Stage a silver table."""
-    return gate.stage(frame, contract_of(f"silver.{name}"))
+def _stage(run: Run, gate: TableGate, name: str, frame: DataFrame) -> Contracted:
+    """Stage a silver table without what is expired."""
+    contract = contract_of(f"silver.{name}")
+    return gate.stage(unexpired(frame, contract, on=run.on), contract)
 
 
 def _barred(run: Run, views: DataFrame) -> dict[str, int]:

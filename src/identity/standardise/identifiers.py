@@ -2,7 +2,7 @@
 
 import hashlib
 import hmac
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -73,4 +73,23 @@ def normalised(raw: DataFrame, *, namespaces: Mapping[str, Namespace], key: byte
     known = joined.withColumn("value", F.when(value != "", value)).where(F.col("value").isNotNull())
     return known.where(namespace.isin(*namespaces)).select(
         *others, "value", value_hash(namespace, F.col("value"), key=key).alias("value_hmac")
+    )
+
+
+def under_every_key(known: DataFrame, retired: Sequence[bytes]) -> DataFrame:
+    """The same values under retired keys too: what `normalised` returned, a row a value and key.
+
+    Args:
+        known: Columns `namespace`, `value`, `value_hmac` and any others.
+        retired: Secrets, as `hash_key` takes them.
+
+    Returns:
+        The same columns, `value_hmac` under one key each, and `hmac_in_force`: what the value's hash now is.
+    """
+    namespace, value = F.col("namespace"), F.col("value")
+    older = [value_hash(namespace, value, key=hash_key(secret)) for secret in retired]
+    return known.withColumnRenamed("value_hmac", "hmac_in_force").select(
+        *(name for name in known.columns if name != "value_hmac"),
+        "hmac_in_force",
+        F.explode(F.array(F.col("hmac_in_force"), *older)).alias("value_hmac"),
     )

@@ -1,0 +1,108 @@
+"""The tables that no run remakes, without the rows of erased persons, and without a condition in Delta's log."""
+
+import hashlib
+from collections.abc import Callable, Collection
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from identity.contracts import contract_of
+from identity.erasure.lines import Line, unlinked
+from identity.erasure.plan import Plan
+from identity.run import Run
+from identity.tables import rewrite_at, rows_at
+
+_LINES: Final = ["file_id", "row_no"]
+
+
+def rewrite_tables(run: Run, plan: Plan) -> None:
+    """Take their rows out of what no later step makes anew."""
+    warehouse = run.config.warehouse
+    records = {(source, key) for source, key in plan.records}
+    lines = {(file_id, row_no) for file_id, rows in plan.delete.items() for row_no in rows}
+    hashes = {value_hmac for _, value_hmac in plan.suppress}
+    unlink = {(f, int(n)): columns for f, rows in plan.unlink.items() for n, columns in rows.items()}
+    sides = [("source_l", "source_key_l"), ("source_r", "source_key_r")]
+
+    def without(name: str, is_theirs: Callable[[dict[str, Any]], bool], columns: list[str]) -> None:
+        _rewrite(run, plan, name, is_theirs, columns)
+
+    for source in run.config.sources:
+        without(f"bronze.{source}", lambda r: (r["file_id"], r["row_no"]) in lines, _LINES)
+    if unlink:
+        rewrite_at(warehouse, "bronze.tills", lambda batch: _unlink(batch, unlink))
+    without("ops.quarantine", lambda r: (r["file_id"], r["row_no"]) in lines, _LINES)
+    for name in ("id.golden_member", "id.golden_history"):
+        without(name, lambda r: (r["source"], r["source_key"]) in records, ["source", "source_key"])
+    for name in ("id.edge", "id.review_pair"):
+        without(
+            name,
+            lambda r: any((r[s], r[k]) in records for s, k in sides),
+            [c for side in sides for c in side],
+        )
+    heard = ["source", "source_key", "value_hmac"]
+    without(
+        "consent.carried_refusal",
+        lambda r: (r["source"], r["source_key"]) in records or r["value_hmac"] in hashes,
+        heard,
+    )
+    without("id.blocked_value", lambda r: r["value_hmac"] in hashes, ["value_hmac"])
+    for name in ("consent.restriction", "silver.correction"):
+        without(name, lambda r: (r["source"], r["source_key"]) in records, ["source", "source_key"])
+    without("consent.statement", lambda r: r["subject_hmac"] in hashes, ["subject_hmac"])
+    # That something went out, and to whom, stays; what it was does not.
+    rewrite_at(warehouse, "ops.data_use_log", lambda batch: without_contact_points(batch, hashes))
+    _retire(run, plan)
+
+
+def _rewrite(
+    run: Run, plan: Plan, name: str, is_theirs: Callable[[dict[str, Any]], bool], columns: list[str]
+) -> None:
+    gone = 0
+
+    def change(batch: pa.RecordBatch) -> pa.RecordBatch:
+        nonlocal gone
+        keep = [not is_theirs(row) for row in batch.select(columns).to_pylist()]
+        gone += len(keep) - sum(keep)
+        return batch.filter(pa.array(keep, pa.bool_()))
+
+    rewrite_at(run.config.warehouse, name, change)
+    plan.counts[name] = max(gone, plan.counts.get(name, 0))
+
+
+def without_contact_points(batch: pa.RecordBatch, hashes: Collection[str]) -> pa.RecordBatch:
+    """Rows of ops.data_use_log, those contact points null."""
+    name = "contact_point_hmac"
+    place = batch.schema.get_field_index(name)
+    kept = [None if value in hashes else value for value in batch.column(place).to_pylist()]
+    return batch.set_column(place, batch.schema.field(place), pa.array(kept, batch.schema.field(place).type))
+
+
+def _unlink(batch: pa.RecordBatch, unlink: dict[Line, list[str]]) -> pa.RecordBatch:
+    columns = [batch.column(name).to_pylist() for name in (*_LINES, "record")]
+    records = [
+        unlinked(record, unlink[file_id, row_no]) if (file_id, row_no) in unlink else record
+        for file_id, row_no, record in zip(*columns, strict=True)
+    ]
+    place = batch.schema.get_field_index("record")
+    return batch.set_column(place, batch.schema.field(place), pa.array(records, pa.string()))
+
+
+def _retire(run: Run, plan: Plan) -> None:
+    """The ledger tells that an id ended, and nothing of whose it was."""
+    known = {
+        r["event_id"]
+        for r in rows_at(run.config.warehouse, "id.golden_history", pc.field("event") == "retired")
+    }
+    rows = []
+    for golden_id in plan.retired:
+        event_id = hashlib.sha256(f"{plan.run_date}\x1ferased\x1f{golden_id}".encode()).hexdigest()[:32]
+        if event_id not in known:
+            rows.append({
+                "event_id": event_id, "event": "retired", "golden_id": golden_id, "other_golden_id": None,
+                "source": None, "source_key": None, "cause": "record_gone", "detail": None,
+                "effective_on": run.on, "recorded_at": run.started_at, "run_id": run.id,
+            })  # fmt: skip
+    if rows:
+        run.tables.append_rows(rows, contract_of("id.golden_history"))

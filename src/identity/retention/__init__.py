@@ -1,0 +1,1 @@
+"""Retention: what is older than may be kept leaves, physically."""

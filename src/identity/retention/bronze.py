@@ -1,0 +1,65 @@
+"""Bronze without what is expired.
+
+A line of an event goes. The newest line that tells the state of something, such as a member or a product, stays however
+old it is, for the source still stands by it; the source ends it by a line that says `deleted`. Of a line that says what
+somebody permitted or refused the statement stays, and nothing else: a refusal does not end with its line.
+"""
+
+import datetime as dt
+
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+
+from identity.config import Feed, SourceContract
+from identity.sources.parsing import reduced
+from identity.sources.rows import union
+
+STATEMENT = "statement"
+_LINE = ["file_id", "row_no"]
+_AGE = ["delivered_on", "file", "row_no"]
+_EMPTY = ("", "[]", "{}")
+
+
+def is_expired(kept_from: dt.date) -> Column:
+    """Whether a line was delivered before the oldest day that stays."""
+    return F.col("delivered_on") < F.lit(kept_from)
+
+
+def aged(bronze: DataFrame, source: SourceContract, *, kept_from: dt.date) -> DataFrame:
+    """What stays of a source's bronze table, in its shape.
+
+    Args:
+        bronze: `bronze.<source>`.
+        source: The source's contract.
+        kept_from: The oldest delivery date of which every line stays.
+    """
+    old = bronze.where(is_expired(kept_from))
+    stays = [bronze.where(~is_expired(kept_from))]
+    for name, feed in source.feeds.items():
+        mine = bronze.where(F.col("feed") == name)
+        expired = old.where(F.col("feed") == name)
+        if feed.state_of:
+            newest = _newest(mine.where("kept_for is null"), feed)
+            stays.append(expired.join(newest, on=_LINE, how="left_semi"))
+            expired = expired.join(newest, on=_LINE, how="left_anti")
+        if feed.statement is not None:
+            stays.append(_statements(expired, feed))
+    return union([frame.select(*bronze.columns) for frame in stays])
+
+
+def _newest(lines: DataFrame, feed: Feed) -> DataFrame:
+    """The line that is the state today: `file_id`, `row_no`, a row a key (as `rows.newest` orders lines)."""
+    key = [F.get_json_object("record", f"$.{name}").alias(name) for name in feed.state_of]
+    line = F.max_by(F.struct(*_LINE), F.struct(*_AGE))
+    return lines.groupBy(*key).agg(line.alias("line")).select("line.*")
+
+
+def _statements(lines: DataFrame, feed: Feed) -> DataFrame:
+    """Lines that make a statement, without what else they tell; of those that say the same the first."""
+    assert feed.statement is not None
+    said = F.coalesce(F.get_json_object("record", f"$.{feed.statement.carried_in}"), F.lit(""))
+    told = lines.where(~said.isin(*_EMPTY)).withColumns(
+        {"record": reduced(F.col("record"), feed, feed.statement.columns), "kept_for": F.lit(STATEMENT)}
+    )
+    first = Window.partitionBy("feed", "record").orderBy(*_AGE, "file_id")
+    return told.withColumn("_place", F.row_number().over(first)).where("_place = 1").drop("_place")

@@ -1,0 +1,99 @@
+"""Maintenance: expired rows leave, what is left is published, and older versions of every table go.
+
+Every step may be repeated. A process that died leaves nothing half done that a repeat, or the next run, does not end.
+"""
+
+import datetime as dt
+from dataclasses import replace
+from typing import Any
+
+from pyspark.sql import functions as F
+
+from identity.contracts import contract_of
+from identity.erasure.plan import require_no_plan
+from identity.forget import forget_older
+from identity.keys import require_keys
+from identity.pipeline import do_stages, require_not_before
+from identity.retention.bronze import STATEMENT, aged, is_expired
+from identity.retention.registers import (
+    age_files_register,
+    age_ids,
+    age_landing,
+    age_pages,
+    age_registers,
+)
+from identity.run import Run, only_writer
+from identity.tables import compact
+
+_REGISTER = contract_of("ops.maintenance")
+
+
+def maintain(run: Run, *, dry_run: bool = False, keep_landing: bool = False) -> list[dict[str, Any]]:
+    """Remove what is expired on a date, everywhere, and publish what is left for that date.
+
+    Args:
+        run: A run for the date.
+        dry_run: Only count.
+        keep_landing: Leave landing files to whoever owns them.
+
+    Returns:
+        A row of ops.maintenance a table that ages: `table_name`, `kept_from`, `gone`, `reduced`.
+
+    Raises:
+        RunDateError: A later date is published.
+        LockError: A run holds the warehouse.
+    """
+    config = run.config
+    with only_writer(config.warehouse):
+        require_no_plan(config.warehouse)
+        require_keys(config.warehouse, (run.key, *run.retired))
+        run.finish_commit()
+        require_not_before(run)
+        told = _age_bronze(run, dry_run=dry_run)
+        if not keep_landing:
+            # A file that the register forgot, and that lies there still, would be taken again.
+            told.append(age_landing(config, on=run.on, dry_run=dry_run))
+            told.append(age_files_register(config, on=run.on, dry_run=dry_run))
+        told += age_registers(config.warehouse, on=run.on, dry_run=dry_run)
+        told += age_ids(config.warehouse, on=run.on, dry_run=dry_run)
+        told.append(age_pages(config.warehouse, on=run.on, dry_run=dry_run))
+        told = [{"reduced": 0, **row} for row in told]
+        if not dry_run and run.tables.exists("ops.publication"):
+            _publish(run)
+            register = [{**row, "run_on": run.on, "maintained_at": run.started_at} for row in told]
+            run.tables.append_rows(register, _REGISTER)
+            compact(config.warehouse)
+            forget_older(run.tables)
+    return told
+
+
+def _age_bronze(run: Run, *, dry_run: bool) -> list[dict[str, Any]]:
+    """Stage what stays of every source's table, then commit all as one."""
+    tables, told, changed = run.tables, [], []
+    for name, source in sorted(run.config.sources.items()):
+        contract = contract_of(f"bronze.{name}")
+        kept_from = run.on - dt.timedelta(days=source.retention_days)
+        row = {"table_name": contract.name, "kept_from": kept_from, "gone": 0, "reduced": 0}
+        told.append(row)
+        bronze = tables.read(contract.name)
+        if not bronze.where(is_expired(kept_from)).head(1):
+            continue
+        stays, _ = tables.stage(aged(bronze, source, kept_from=kept_from), contract)
+        counts = [
+            frame.agg(F.count("*"), F.count(F.when(F.col("kept_for") == STATEMENT, 1))).head()
+            for frame in (bronze, stays)
+        ]
+        (all_before, kept_before), (all_after, kept_after) = (tuple(c or (0, 0)) for c in counts)
+        row |= {"gone": all_before - all_after, "reduced": kept_after - kept_before}
+        if row["gone"] or row["reduced"]:
+            changed.append(contract.name)
+    if changed and not dry_run:
+        tables.commit_as_one(dict.fromkeys(changed, "overwrite"))
+    tables.clear_staging()
+    return told
+
+
+def _publish(run: Run) -> None:
+    """Resolve and publish what is left; ids that stood on expired lines alone are meant to retire."""
+    run = replace(run, accept_blast_radius=True, stages=[], checks=[])
+    do_stages(run, ["standardise", "resolve", "profile", "publish"])
