@@ -2,7 +2,7 @@
 
 `python -m benchmarks.erasure --erase 1 100` works on copies of the committed world after both days; with `--persons N
 --seed S` on a generated one, with `--warehouse W --landing L` on one that is there. `--deliver-again` delivers the
-erased lines the next day; `--kills K` kills the erasure of the first number K times at seeded moments.
+erased lines the next day; `--kills K` kills erasures of the first number of persons at K seeded moments of all steps.
 """
 
 import argparse
@@ -165,45 +165,90 @@ def _deliver_again(world: World, before: dict[Path, list[bytes]], records: set[R
     )
 
 
+# What an erasure has done so far, and about how many seconds the step after it takes: where kills are to fall.
+_STEPS = {
+    "no plan": 14,
+    "planned": 1,
+    "suppressed": 2,
+    "landing": 6,
+    "tables": 25,
+    "published": 4,
+    "purged": 8,
+}
+_KILLS_EACH = 4
+
+
 def killed(world: World, count: int, seed: int, kills: int) -> None:
-    """Kill the erasure at seeded moments, look at what readers see, and let the next one finish."""
-    named, records, ended = chosen(world, count, seed)
-    whole = world.published_rows(ended)
+    """Kill erasures at seeded moments of every step, look at what readers see, and let the next start finish each."""
     moments = random.Random(seed)
-    requests = world.warehouse.parent / "requests.txt"
-    requests.write_text("\n".join(named), encoding="utf-8")
-    plan = world.warehouse / "rights/erasure.json"
-    half = 0
-    verb = ["erase", "--requests", str(requests), "--run-date", DAYS[-1]]
-    for number in range(1, kills + 1):
-        run = subprocess.Popen(
-            world.command(*verb), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    done, halves, by_state = 0, 0, defaultdict[str, int](int)
+    number = -1
+    while done < kills:
+        number += 1
+        named, records, ended = chosen(world, count, seed + number)
+        whole = world.published_rows(ended)
+        requests = world.warehouse.parent / "requests.txt"
+        requests.write_text("\n".join(named), encoding="utf-8")
+        verb = ["erase", "--requests", str(requests), "--run-date", DAYS[-1], "--request", f"R-{number}"]
+        targets = sorted(moments.sample(range(len(_STEPS)), _KILLS_EACH))
+        for target in targets[: kills - done]:
+            state = _die(world, verb, list(_STEPS)[target], moments)
+            if state is None:
+                break
+            seen = world.published_rows(ended)
+            is_half = seen != whole and any(seen.values())
+            done, halves = done + 1, halves + is_half
+            by_state[state] += 1
+            readers = "a half" if is_half else "the whole" if seen == whole else "nothing"
+            print(f"  kill {done}, {state} done: readers see {readers} of the persons", flush=True)
+            verb = ["erase", "--resume"] if _plan_of(world).is_file() else verb
+        # The next start is a run as often as it is `erase`.
+        if _plan_of(world).is_file() and number % 2:
+            verb = ["run", "--run-date", DAYS[-1]]
+        if state is not None:
+            world.said(*verb)
+        certificates = sorted(
+            world.warehouse.glob("rights/certificates/*.json"), key=lambda path: path.stat().st_mtime
         )
-        wait = moments.uniform(8, 45)
-        try:
-            run.wait(wait)
-        except subprocess.TimeoutExpired:
-            os.killpg(run.pid, signal.SIGKILL)
-            run.wait()
-        state = json.loads(plan.read_text(encoding="utf-8"))["state"] if plan.is_file() else "no plan"
-        seen = world.published_rows(ended)
-        is_half = seen != whole and any(seen.values())
-        half += is_half
+        told = json.loads(certificates[-1].read_text(encoding="utf-8"))
+        back = sum(record in records for record in world.members())
         print(
-            f"  kill {number} after {wait:.1f} s: {state}; readers see {'a half' if is_half else 'a whole'}",
+            f"  erasure {number + 1} finished by `identity {verb[0]}`: requests {told['requests']}, residue "
+            f"{told['residue']} of {told['values_looked_for']}; {back} records left, rows in gold: "
+            f"{sum(world.published_rows(ended).values())}, plan left: {_plan_of(world).is_file()}",
             flush=True,
         )
-        if run.returncode == 0:
-            break
-        verb = ["erase", "--resume"] if plan.is_file() else verb
-    if run.returncode != 0:
-        told = world.said(*verb)[-1]
-        print(f"  finished after {number} kills: residue {told['residue']}", flush=True)
-    back = sum(record in records for record in world.members())
-    print(
-        f"  {half} halves seen; {back} records of the erased are left; plan left: {plan.is_file()}",
-        flush=True,
+    steps = ", ".join(f"{state} {by_state[state]}" for state in _STEPS)
+    print(f"{done} kills, the last step done: {steps}; {halves} halves seen", flush=True)
+
+
+def _die(world: World, verb: list[str], target: str, moments: random.Random) -> str | None:
+    """Start a command, and kill it within the step after `target`; returns what was done by then, None if all was."""
+    run = subprocess.Popen(
+        world.command(*verb), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     )
+    order = list(_STEPS)
+    while run.poll() is None and order.index(_state(world)) < order.index(target):
+        time.sleep(0.02)
+    try:
+        run.wait(moments.uniform(0, _STEPS[target]))
+    except subprocess.TimeoutExpired:
+        os.killpg(run.pid, signal.SIGKILL)
+        run.wait()
+    if run.returncode not in (0, -signal.SIGKILL):
+        raise SystemExit(f"{verb[0]} ended with {run.returncode} before it was killed")
+    return _state(world) if run.returncode else None
+
+
+def _plan_of(world: World) -> Path:
+    return world.warehouse / "rights/erasure.json"
+
+
+def _state(world: World) -> str:
+    try:
+        return str(json.loads(_plan_of(world).read_text(encoding="utf-8"))["state"])
+    except FileNotFoundError:
+        return "no plan"
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ _KINDS = {
 _DROPPED = {
     "household": {"household_id"},
     "evidence": {"evidence", "match_weight", "probability"},
-    "delivered": {"file_id", "file", "row_no", "batch_id", "contract_version"},
+    "delivered": {"file_id", "file", "row_no", "batch_id", "contract_version", "kept_for"},
 }
 
 

@@ -9,12 +9,15 @@ import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
 
+from identity.cli import main
 from identity.config_reading import load_config
 from identity.erasure.erase import erase
 from identity.erasure.plan import plan_file
 from identity.errors import UnknownRecordError
 from identity.run import Run
+from identity.standardise.identifiers import hash_key, hash_of
 from tests.golden.conftest import ROOT, SECOND, World
+from tests.golden.test_rights_change import CONF, NEW_EMAIL, ask, changed, four, put_right
 
 pytestmark = pytest.mark.long
 
@@ -111,3 +114,42 @@ def test_three_persons_leave_and_all_others_stay(copied: World):
     assert list(
         files[files["file"].str.contains("_again.jsonl") & (files["status"] == "taken")]["suppressed"]
     ) == [1]
+
+
+def test_what_a_person_had_asked_for_and_what_went_out_goes_with_her(
+    copied: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    person = four(copied)[0]
+    sent = ["--purpose", "marketing.email", "--recipient", "post", "--out", str(tmp_path / "mails.csv")]
+    told = ["--conf", str(CONF), "--warehouse", str(copied.warehouse), "--run-date", SECOND.isoformat()]
+    with pytest.raises(SystemExit) as ended:
+        main(["audience", *sent, *told])
+    assert ended.value.code == 0
+    assert len(copied.frame("ops.data_use_log").query("golden_id == @person").dropna()) > 0
+    assert put_right(copied, person, {"birth_date": "17.5.1980", "email": NEW_EMAIL}) > 0
+    for verb, *options in (["restrict", "--reason", "contested"], ["object"]):
+        assert ask(copied, verb, person, *options) == 0
+        assert changed(capsys) > 0
+    assert ask(copied, "restrict", person, "--lift") == 0
+    copied.run(SECOND, again=True)
+    key = hash_key(load_config(CONF).secret())
+    records = {tuple(r) for r in members(copied).query("golden_id == @person").index}
+    assert NEW_EMAIL in set(copied.frame("silver.correction")["value"])
+
+    done = erased(copied, f"golden_id={person}")
+
+    assert (done["persons"], done["residue"]) == (1, 0)
+    used = copied.frame("ops.data_use_log").query("golden_id == @person")
+    assert len(used) > 0
+    assert used["contact_point_hmac"].isna().all()
+    for name in ("silver.correction", "consent.restriction", "consent.carried_refusal"):
+        rows = copied.frame(name)
+        assert records.isdisjoint(zip(rows["source"], rows["source_key"], strict=True)), name
+    assert hash_of("email", NEW_EMAIL, key=key) not in set(copied.frame("silver.identifier")["value_hmac"])
+    assert copied.frame("consent.statement").empty
+    texts = [
+        (path, text) for path, text in plain_texts(copied.warehouse, copied.landing) if NEW_EMAIL in text
+    ]
+    assert texts == []
+    # What she had put right is hers too: whoever brings it again is not taken in.
+    assert hash_of("email", NEW_EMAIL, key=key) in set(copied.frame("consent.suppression")["value_hmac"])

@@ -87,6 +87,9 @@ def export_command(
     portable: Annotated[
         bool, typer.Option("--portable", help="Only what she gave and did, to carry elsewhere (art. 20).")
     ] = False,
+    html: Annotated[
+        Path | None, typer.Option("--html", help="Write it as a page for her to read, too; must not exist.")
+    ] = None,
     request: RequestId = None,
     as_json: Json = False,
 ) -> None:
@@ -99,8 +102,9 @@ def export_command(
     day, config = date_of(run_date), opened(conf, warehouse)
     key = key_in_force(config)
     subject = find(config, identifiers, key=key)
-    if out.exists():
-        raise PlatformError(f"{out} is there already; choose another name")
+    for path in (out, html):
+        if path is not None and path.exists():
+            raise PlatformError(f"{path} is there already; choose another name")
     right = "portability" if portable else "access"
     with session(config, needs_quality=False) as tables, only_writer(config.warehouse):
         from identity.rights import export as exports
@@ -114,6 +118,11 @@ def export_command(
             told = exports.portable(told)
         with private_file(out) as file:
             file.write(exports.to_json(told))
+        if html is not None:
+            from identity.pages.subject import subject_page
+
+            with private_file(html) as file:
+                file.write(subject_page(told).encode())
         if request is not None:
             requests.close(config.warehouse, request, outcome="exported", on=day)
     counts = {

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from identity.contracts import contract_of
 from identity.erasure import files as landing
 from identity.erasure.certificate import write_certificate
-from identity.erasure.lines import Found, Line, find_lines, unlinked
+from identity.erasure.lines import Found, Line, find_lines, unlinked, with_corrections
 from identity.erasure.needles import Needles, is_searchable
 from identity.erasure.plan import Plan, load_plan, remove_plan, save_plan
 from identity.erasure.rewrite import rewrite_tables
@@ -88,7 +88,7 @@ def _plan(run: Run, identifiers: Sequence[str], requests: Sequence[str]) -> Plan
     )  # fmt: skip
     if not who.records:
         raise UnknownRecordError("no identifier given stands for anybody here; nothing was erased")
-    found = find_lines(run, who.records)
+    found = with_corrections(config.warehouse, find_lines(run, who.records), who.records, key=key)
     who = _with_devices(config.warehouse, who, found)
     kept, extra = _kept_landing(run, found)
     kept += _kept_tables(run, found, who)

@@ -15,8 +15,9 @@ from identity.erasure.needles import json_text, leaves
 from identity.rights.persons import DEVICES, OWN_KEYS, Record
 from identity.run import Run
 from identity.sources.rows import union
-from identity.standardise.identifiers import hash_key, normalised
-from identity.tables import columns_at
+from identity.standardise.corrections import CONTACTS
+from identity.standardise.identifiers import hash_key, hash_of, normalised
+from identity.tables import columns_at, rows_at
 
 Line = tuple[str, int]  # file id, row number
 # The namespace of a source's own keys.
@@ -92,6 +93,37 @@ def find_lines(run: Run, records: Collection[Record]) -> Found:
     delete |= _surveys(bronze, {r["value"] for r in of_lines if r["namespace"] == "cookie"} & strong)
     values = _values(run, bronze, feed_of, delete, unlink)
     return Found(delete, unlink, alone, len(mine - alone), values | strong, strong)
+
+
+def with_corrections(warehouse: Path, found: Found, records: Collection[Record], *, key: bytes) -> Found:
+    """What was found, and what the persons had put right: no delivered line holds it.
+
+    Args:
+        warehouse: The warehouse.
+        found: What `find_lines` found.
+        records: The persons' source records.
+        key: Key of the hashes.
+    """
+    rows = [
+        row
+        for row in rows_at(warehouse, "silver.correction")
+        if (row["source"], row["source_key"]) in records
+    ]
+    told = [(row["attribute"], text) for row in rows for text in (row["value"], row["replaced"]) if text]
+    values = {text for name, text in told if name not in CONTACTS}
+    points = {(name, each) for name, text in told if name in CONTACTS for each in text.split()}
+    hashed = {(name, hash_of(name, value, key=key)) for name, value in points}
+    names = ["namespace", "value_hmac", "source", "source_key"]
+    where = pc.field("value_hmac").isin(sorted(value_hmac for _, value_hmac in hashed))
+    of_others = {
+        (r["namespace"], r["value_hmac"])
+        for r in columns_at(warehouse, "silver.identifier", names, where).to_pylist()
+        if (r["source"], r["source_key"]) not in records
+    }
+    return found._replace(
+        suppress=found.suppress | (hashed - of_others),
+        values=found.values | values | {value for _, value in points},
+    )
 
 
 def _bronze(run: Run) -> tuple[dict[str, tuple[str, str]], dict[str, dict[Line, str]]]:

@@ -115,6 +115,14 @@ def test_a_byte_order_mark_is_no_part_of_the_first_column(tmp_path: Path):
     assert found(tmp_path)[0].header == ("id", "sold_on")
 
 
+def test_a_required_feed_that_was_taken_may_be_gone_since(tmp_path: Path):
+    deliver(tmp_path, "2026-01-31/web/events.jsonl")
+    with pytest.raises(SourceError, match="is missing and its contract requires it"):
+        found(tmp_path)
+    [file] = find_files(tmp_path, SOURCES, up_to=DAY, taken={(DAY, "tills", "lines")})
+    assert file.feed == "events"
+
+
 # What is refused
 
 
