@@ -114,7 +114,7 @@ def with_corrections(warehouse: Path, found: Found, records: Collection[Record],
     points = {(name, each) for name, text in told if name in CONTACTS for each in text.split()}
     hashed = {(name, hash_of(name, value, key=key)) for name, value in points}
     names = ["namespace", "value_hmac", "source", "source_key"]
-    where = pc.field("value_hmac").isin(sorted(value_hmac for _, value_hmac in hashed))
+    where = pc.field("value_hmac").isin(pa.array(sorted(value_hmac for _, value_hmac in hashed), pa.string()))
     of_others = {
         (r["namespace"], r["value_hmac"])
         for r in columns_at(warehouse, "silver.identifier", names, where).to_pylist()

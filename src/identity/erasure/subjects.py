@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql import SparkSession
 
@@ -144,6 +145,6 @@ def _records_by_value(
 def carried_by(warehouse: Path, hashes: Collection[str]) -> list[dict[str, Any]]:
     """Rows of silver.identifier with one of these hashes."""
     names = ["namespace", "value_hmac", "source", "source_key"]
-    where = pc.field("value_hmac").isin(sorted(hashes))
+    where = pc.field("value_hmac").isin(pa.array(sorted(hashes), pa.string()))
     rows: list[dict[str, Any]] = columns_at(warehouse, "silver.identifier", names, where).to_pylist()
     return rows
