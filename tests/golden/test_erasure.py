@@ -105,6 +105,8 @@ def test_three_persons_leave_and_all_others_stay(copied: World):
     assert copied.run(SECOND)["is_repeat"]
     with pytest.raises(UnknownRecordError):
         erased(copied, "record=crm:C00000001")
+    with pytest.raises(UnknownRecordError):
+        erased(copied, "phone=no number at all")
     original = (ROOT / "data_samples/world/landing/2026-01-31/crm/contacts.jsonl").read_text(encoding="utf-8")
     line = next(text for text in original.splitlines() if '"C00000001"' in text)
     (copied.landing / "2026-02-01/crm/contacts_again.jsonl").write_text(line + "\n", encoding="utf-8")
