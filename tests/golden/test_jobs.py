@@ -69,7 +69,7 @@ def test_rights_erasure_audience_and_maintenance_are_jobs_too(
     assert json.loads(out.read_text(encoding="utf-8"))["golden_ids"] == found["golden_ids"]
     changed = told(run("rights", "object", who, "--request", "R-2", *day, landing=None))
     assert changed["changed"] > 0
-    listed = told(run("rights", "requests", *day, landing=None))
+    listed = told(run("rights", "requests", "--json", landing=None))
     assert {row["request_id"] for row in listed} == {"R-1", "R-2"}
     mails = tmp_path / "mails.csv"
     asked = ["--purpose", "marketing.email", "--recipient", "test", "--out", str(mails)]
