@@ -16,7 +16,7 @@ from identity.config import Config
 from identity.contracts import purpose_table
 from identity.profile.purchases import identified_lines
 from identity.profile.touchpoints import owned_views
-from identity.rights.lines import holders, owned_lines
+from identity.rights.lines import holders, lines_of
 from identity.rights.persons import Subject
 from identity.standardise.identifiers import hash_key
 from identity.tables import Tables, in_parallel
@@ -167,9 +167,8 @@ def _delivered(
     ]
     bronze = reduce(DataFrame.unionByName, [tables.read(name) for name in names])
     held = holders(members, tables.read("silver.identifier"), tables.read("silver.loyalty_card"), key=key)
-    lines = owned_lines(bronze, held, sources=config.sources, namespaces=config.namespaces, key=key)
-    mine = lines.join(parts, on=["golden_id", "part"], how="left_semi")
-    return bronze.join(mine.select("file_id", "row_no"), on=["file_id", "row_no"], how="left_semi").select(
+    mine = lines_of(bronze, held, parts, sources=config.sources, namespaces=config.namespaces, key=key)
+    return bronze.join(F.broadcast(mine), on=mine.columns, how="left_semi").select(
         "source", "feed", "delivered_on", "record"
     )
 

@@ -2,14 +2,15 @@
 
 from collections.abc import Mapping
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from identity.config import Namespace, SourceContract
+from identity.config import Feed, Namespace, SourceContract
 from identity.rights.persons import DEVICES, OWN_KEYS
 from identity.standardise.identifiers import normalised, value_hash
 
 _KEY = ["source", "source_key"]
+_LINE = ["source", "feed", "file_id", "row_no"]
 
 
 def holders(members: DataFrame, identifiers: DataFrame, cards: DataFrame, *, key: bytes) -> DataFrame:
@@ -59,47 +60,69 @@ def holders(members: DataFrame, identifiers: DataFrame, cards: DataFrame, *, key
     return of_keys.unionByName(of_cards).unionByName(mails)
 
 
-def owned_lines(
+def lines_of(
     records: DataFrame,
     held: DataFrame,
+    parts: DataFrame,
     *,
     sources: Mapping[str, SourceContract],
     namespaces: Mapping[str, Namespace],
     key: bytes,
 ) -> DataFrame:
-    """Delivered records with whose they are; those of nobody are left out.
+    """Delivered records that are some persons': of a record's columns that name somebody the first decides.
 
     Args:
         records: Rows of bronze tables: `source`, `feed`, `file_id`, `row_no`, `record`.
         held: What `holders` returns.
+        parts: The persons, few: `golden_id`, `part`.
         sources: Source contracts; a feed's columns with `owner` say whose a line is, in their order.
         namespaces: The identifier hierarchy.
         key: Key of identifier hashes.
 
     Returns:
-        `source`, `feed`, `file_id`, `row_no`, `golden_id`, `part`.
+        `source`, `feed`, `file_id`, `row_no`.
     """
-    each = [
+    identifier, part = ["namespace", "value_hmac"], ["golden_id", "part"]
+
+    def named(rows: DataFrame) -> DataFrame:
+        return _named(rows, sources=sources, namespaces=namespaces, key=key)
+
+    # First the few that name them at all, so that whom else those name is asked of these alone.
+    theirs = F.broadcast(held.join(parts, on=part, how="left_semi").select(*identifier))
+    near = named(records).join(theirs, on=identifier, how="left_semi").select(*_LINE).distinct()
+    near = records.join(F.broadcast(near), on=_LINE, how="left_semi")
+    known = named(near).join(held, on=identifier, how="inner")
+    first = known.groupBy(*_LINE).agg(F.min(F.struct("place", *part)).alias("first"))
+    return first.select(*_LINE, "first.*").join(parts, on=part, how="left_semi").select(*_LINE)
+
+
+def _named(
+    records: DataFrame,
+    *,
+    sources: Mapping[str, SourceContract],
+    namespaces: Mapping[str, Namespace],
+    key: bytes,
+) -> DataFrame:
+    """Whom records name: a row a column that is filled, with its `place`, `namespace` and `value_hmac`."""
+    owners: Column = F.lit(None)
+    for source in sources.values():
+        for name, feed in source.feeds.items():
+            if feed.owners:
+                is_of_feed = (F.col("source") == source.source) & (F.col("feed") == name)
+                owners = F.when(is_of_feed, _owners(feed)).otherwise(owners)
+    said = records.select(*_LINE, F.explode(owners).alias("e")).select(*_LINE, "e.*").where("raw is not null")
+    asked = {f.columns[c].identifier for s in sources.values() for f in s.feeds.values() for c in f.owners}
+    return normalised(said, namespaces={n: namespaces[n] for n in namespaces if n in asked}, key=key)
+
+
+def _owners(feed: Feed) -> Column:
+    """What stands in a record's columns that say whose it is, in their order."""
+    each = (
         F.struct(
             F.lit(place).alias("place"),
             F.lit(feed.columns[column].identifier).alias("namespace"),
-            F.when(
-                (F.col("source") == source.source) & (F.col("feed") == name),
-                F.get_json_object("record", f"$.{column}"),
-            ).alias("raw"),
+            F.get_json_object("record", f"$.{column}").alias("raw"),
         )
-        for source in sources.values()
-        for name, feed in source.feeds.items()
         for place, column in enumerate(feed.owners)
-    ]
-    where = ["source", "feed", "file_id", "row_no"]
-    said = (
-        records.select(*where, F.explode(F.array(*each)).alias("e"))
-        .select(*where, "e.*")
-        .where("raw is not null")
     )
-    known = normalised(said, namespaces=namespaces, key=key).join(
-        held, on=["namespace", "value_hmac"], how="inner"
-    )
-    first = F.min(F.struct("place", "golden_id", "part")).alias("first")
-    return known.groupBy(*where).agg(first).select(*where, "first.golden_id", "first.part")
+    return F.array(*each)

@@ -53,24 +53,21 @@ def normalised(raw: DataFrame, *, namespaces: Mapping[str, Namespace], key: byte
 
     Args:
         raw: Columns `namespace`, `raw` and any others.
-        namespaces: The identifier hierarchy.
+        namespaces: The identifier hierarchy, or the part of it that is asked for; others are left out.
         key: Key of the hashes.
 
     Returns:
         The other columns and `namespace`, `value`, `value_hmac`; values that cannot be normalised are left out.
     """
-    others = [name for name in raw.columns if name != "raw"]
-    read = phones(raw.where("namespace = 'phone'").select("raw").distinct())
-    joined = raw.join(
-        read, on=(raw["namespace"] == "phone") & (raw["raw"] == read["raw"]), how="left"
-    ).select(*(raw[name] for name in raw.columns), read["phone"])
-    namespace = F.col("namespace")
-    value = (
-        F.when(namespace == "phone", F.col("phone"))
-        .when(namespace == "email", email_or_hash(F.col("raw")))
-        .otherwise(F.trim("raw"))
-    )
-    known = joined.withColumn("value", F.when(value != "", value)).where(F.col("value").isNotNull())
+    others, namespace = [name for name in raw.columns if name != "raw"], F.col("namespace")
+    value = F.when(namespace == "email", email_or_hash(F.col("raw"))).otherwise(F.trim("raw"))
+    if "phone" in namespaces:  # a second pass over `raw`, for the one kind that Spark cannot read itself
+        read = phones(raw.where("namespace = 'phone'").select("raw").distinct())
+        raw = raw.join(
+            read, on=(raw["namespace"] == "phone") & (raw["raw"] == read["raw"]), how="left"
+        ).select(*(raw[name] for name in raw.columns), read["phone"])
+        value = F.when(namespace == "phone", F.col("phone")).otherwise(value)
+    known = raw.withColumn("value", F.when(value != "", value)).where(F.col("value").isNotNull())
     return known.where(namespace.isin(*namespaces)).select(
         *others, "value", value_hash(namespace, F.col("value"), key=key).alias("value_hmac")
     )
