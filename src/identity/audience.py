@@ -8,7 +8,7 @@ import csv
 import datetime as dt
 import hashlib
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -21,8 +21,8 @@ import pyarrow.parquet as pq
 from identity.config import Config, Purpose
 from identity.consent.restrictions import in_force
 from identity.contracts import contract_of, purpose_table
-from identity.errors import ConfigError, PlatformError, RunDateError
-from identity.private import private_file
+from identity.errors import ConfigError, RunDateError
+from identity.private import write_privately
 from identity.run import only_writer
 from identity.tables import append_at, columns_at, rows_at, version_at
 
@@ -92,7 +92,7 @@ def export_audience(config: Config, out: Path, *, purpose: str, recipient: str, 
             "file_sha256": hashlib.sha256(content).hexdigest(),
         }
         fresh = [] if _is_logged(config.warehouse, use) else _uses(reached, use)
-        _write(out, content, lambda: append_at(config.warehouse, fresh, contract_of(_LOG)))
+        write_privately(out, content, first=lambda: append_at(config.warehouse, fresh, contract_of(_LOG)))
     return Audience(
         reached["golden_id"].nunique(), len(reached), left_out, use["run_id"], use["file_sha256"], len(fresh)
     )
@@ -227,16 +227,3 @@ def _uses(reached: pd.DataFrame, use: Mapping[str, Any]) -> list[dict[str, Any]]
         use_id = hashlib.sha256("\n".join(said).encode()).hexdigest()[:32]
         rows.append({"use_id": use_id, **use, **who})
     return rows
-
-
-def _write(out: Path, content: bytes, log: Callable[[], None]) -> None:
-    """Write a file for its owner alone and log it: a file that could not be logged is not there."""
-    if out.is_file():
-        if out.read_bytes() != content:
-            raise PlatformError(f"{out} is there already with other content; name a new file")
-        out.chmod(0o600)
-        log()
-        return
-    with private_file(out) as file:
-        file.write(content)
-        log()

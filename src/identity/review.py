@@ -4,6 +4,7 @@ Reads and writes the warehouse without Spark.
 """
 
 import datetime as dt
+import io
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from identity.errors import ConfigError, DecisionError, SourceError
 from identity.linkage.files import read_tables
 from identity.linkage.model import Thresholds
 from identity.linkage.model_file import read_model
-from identity.private import private_file
+from identity.private import write_privately
 from identity.resolve.decisions import PAIR, Pair
 from identity.resolve.questions import QUESTION, questions, rate
 from identity.resolve.records import PERSONAL
@@ -205,11 +206,12 @@ def _with_persons(warehouse: Path, asked: pd.DataFrame) -> pd.DataFrame:
 
 def _write_privately(table: pd.DataFrame, out: Path) -> None:
     """Write a file that nobody but its owner may read, or none."""
-    with private_file(out) as file:
-        if out.suffix.lower() == ".parquet":
-            table.to_parquet(file, index=False)
-        else:
-            _harmless(table).to_csv(file, index=False)
+    file = io.BytesIO()
+    if out.suffix.lower() == ".parquet":
+        table.to_parquet(file, index=False)
+    else:
+        _harmless(table).to_csv(file, index=False)
+    write_privately(out, file.getvalue())
 
 
 def _harmless(table: pd.DataFrame) -> pd.DataFrame:

@@ -1,6 +1,7 @@
 """Three persons of the sample world are erased: a plain search finds nothing of them, and others keep what they had."""
 
 import gzip
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -44,6 +45,30 @@ def erased(world: World, *identifiers: str) -> dict[str, object]:
     return erase(run, identifiers)[-1]
 
 
+def delivered_but_not_taken(world: World, contact_id: str) -> tuple[Path, Path, str]:
+    """Files of the day after: her again, a stranger of her name, and a receipt with her e-mail alone."""
+    delivered = (world.landing / "2026-01-31/crm/contacts.jsonl").read_text(encoding="utf-8")
+    hers = next(json.loads(line) for line in delivered.splitlines() if f'"{contact_id}"' in line)
+    stranger = {
+        **dict.fromkeys(hers),
+        **{n: hers[n] for n in ("first_name", "last_name")},
+        "contact_id": "C9",
+    }
+    namesake = json.dumps(stranger, ensure_ascii=False)
+    contacts = world.landing / "2026-02-02/crm/contacts.jsonl"
+    contacts.parent.mkdir(parents=True)
+    contacts.write_text(json.dumps(hers) + "\n" + namesake + "\n", encoding="utf-8")
+    receipts = world.landing / "2026-02-02/tills/receipt_lines.csv"
+    receipts.parent.mkdir()
+    header = (
+        (world.landing / "2026-01-31/tills/receipt_lines.csv").read_text(encoding="utf-8").splitlines()[0]
+    )
+    told = {"receipt_id": "R", "line_no": "1", "net_amount": "9.90", "e_receipt_email": hers["emails"][0]}
+    line = ",".join(told.get(column, "") for column in header.split(","))
+    receipts.write_text(f"{header}\n{line}\n", encoding="utf-8")
+    return contacts, receipts, namesake
+
+
 def test_three_persons_leave_and_all_others_stay(copied: World):
     before, sales = members(copied), copied.frame("gold.purchase_fact")
     by_source = before.reset_index().groupby(["golden_id", "part"])["source"].agg(set)
@@ -64,8 +89,12 @@ def test_three_persons_leave_and_all_others_stay(copied: World):
         k.lower() for _, k in theirs
     }
 
+    contacts, receipts, namesake = delivered_but_not_taken(copied, "C00000001")
+
     told = erased(copied, *one_each)
 
+    assert contacts.read_text(encoding="utf-8").splitlines() == ["", namesake]
+    assert receipts.read_text(encoding="utf-8").splitlines()[1].endswith(",,")
     assert (told["persons"], told["residue"], plan_file(copied.warehouse).exists()) == (3, 0, False)
     assert len(values) > 15
     left = {

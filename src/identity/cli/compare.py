@@ -60,10 +60,9 @@ def compare_models_command(
             found = compare_models(run, old=old, new=new, truth=truth)
     if html is not None:
         from identity.pages.compare import compare_page
-        from identity.private import private_file
+        from identity.private import write_privately
 
-        with private_file(html) as file:
-            file.write(compare_page(found).encode())
+        write_privately(html, compare_page(found).encode())
     if as_json:
         print(json.dumps(found))
         return

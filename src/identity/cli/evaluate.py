@@ -61,10 +61,9 @@ def evaluate_command(
     told["warnings"] = warnings(told, f"--conf {conf or 'FILE'} --warehouse {warehouse}")
     if html is not None:
         from identity.pages.health import health_page
-        from identity.private import private_file
+        from identity.private import write_privately
 
-        with private_file(html) as file:
-            file.write(health_page(told).encode())
+        write_privately(html, health_page(told).encode())
     if console is None:
         # Without a truth, the health is all there is.
         print(json.dumps({**found, "health": told}, sort_keys=True))

@@ -12,7 +12,6 @@ from rich.table import Table
 from identity.cli.shared import Conf, Json, Warehouse, date_of, session
 from identity.config import Config
 from identity.config_reading import load_config
-from identity.errors import PlatformError
 
 rights_app = typer.Typer(
     help="The rights of the data subject: access, portability, restriction, objection, withdrawal, with deadlines.",
@@ -81,30 +80,30 @@ def export_command(
     conf: Conf,
     run_date: On,
     out: Annotated[
-        Path, typer.Option("--out", help="File to write, readable by its owner alone; must not exist.")
+        Path,
+        typer.Option(
+            "--out", help="File to write, readable by its owner alone; other content is not overwritten."
+        ),
     ],
     warehouse: Warehouse = None,
     portable: Annotated[
         bool, typer.Option("--portable", help="Only what she gave and did, to carry elsewhere (art. 20).")
     ] = False,
     html: Annotated[
-        Path | None, typer.Option("--html", help="Write it as a page for her to read, too; must not exist.")
+        Path | None, typer.Option("--html", help="Write it as a page for her to read, too.")
     ] = None,
     request: RequestId = None,
     as_json: Json = False,
 ) -> None:
     """Write everything that is held of a person as JSON (GDPR art. 15), or what she may carry elsewhere (art. 20)."""
     from identity.keys import key_in_force
-    from identity.private import private_file
+    from identity.private import write_privately
     from identity.rights.persons import find
     from identity.run import only_writer
 
     day, config = date_of(run_date), opened(conf, warehouse)
     key = key_in_force(config)
     subject = find(config, identifiers, key=key)
-    for path in (out, html):
-        if path is not None and path.exists():
-            raise PlatformError(f"{path} is there already; choose another name")
     right = "portability" if portable else "access"
     with session(config, needs_quality=False) as tables, only_writer(config.warehouse):
         from identity.rights import export as exports
@@ -116,13 +115,11 @@ def export_command(
             told = exports.export(tables, config, subject, key=key, on=day)
         if portable:
             told = exports.portable(told)
-        with private_file(out) as file:
-            file.write(exports.to_json(told))
+        write_privately(out, exports.to_json(told))
         if html is not None:
             from identity.pages.subject import subject_page
 
-            with private_file(html) as file:
-                file.write(subject_page(told).encode())
+            write_privately(html, subject_page(told).encode())
         if request is not None:
             requests.close(config.warehouse, request, outcome="exported", on=day)
     counts = {

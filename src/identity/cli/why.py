@@ -88,10 +88,9 @@ def _require_new(html: Path | None) -> None:
 def _answer(found: dict[str, Any], show: Any, *, html: Path | None, as_json: bool) -> None:
     if html is not None:
         from identity.pages.why import why_page
-        from identity.private import private_file
+        from identity.private import write_privately
 
-        with private_file(html) as file:
-            file.write(why_page(found).encode())
+        write_privately(html, why_page(found).encode())
     if as_json:
         print(json.dumps(found, default=str))
         return

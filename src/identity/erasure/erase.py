@@ -7,7 +7,7 @@ import datetime as dt
 import hashlib
 import hmac
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from importlib.resources import files as resources
 from pathlib import Path
@@ -22,8 +22,8 @@ from identity.erasure.certificate import write_certificate
 from identity.erasure.lines import Found, Line, find_lines, unlinked, with_corrections
 from identity.erasure.needles import Needles, is_searchable
 from identity.erasure.plan import Plan, load_plan, remove_plan, save_plan
-from identity.erasure.rewrite import rewrite_tables
-from identity.erasure.scan import scan, text_of
+from identity.erasure.rewrite import rewrite_landing, rewrite_tables
+from identity.erasure.scan import Sought, scan, text_of
 from identity.erasure.subjects import Subjects, subjects
 from identity.errors import ErasureError, UnknownRecordError
 from identity.forget import forget_older
@@ -96,6 +96,7 @@ def _plan(run: Run, identifiers: Sequence[str], requests: Sequence[str]) -> Plan
     hashes = {value_hmac for _, value_hmac in found.suppress}
     needles = Needles(values)
     shared = {hit for text in kept for hit in needles.found(text)}
+    strong = {value for value in found.strong if is_searchable(value)}
     delete = _by_file(found.delete | extra)
     unlink: dict[str, dict[str, list[str]]] = defaultdict(dict)
     for (file_id, row_no), columns in found.unlink.items():
@@ -112,6 +113,7 @@ def _plan(run: Run, identifiers: Sequence[str], requests: Sequence[str]) -> Plan
         unlink=dict(unlink),
         retired=who.retired,
         needles=sorted((values - shared) | hashes),
+        strong=sorted(strong - shared),
         unsearchable=len(found.values) - len(values - shared),
         counts={
             "identifiers of nobody": who.unknown,
@@ -138,7 +140,7 @@ def _carry_out(run: Run, plan: Plan) -> dict[str, Any]:
     run = replace(run, accept_blast_radius=True, stages=[], checks=[])
     steps: list[tuple[Any, Callable[[Run, Plan], None]]] = [
         ("suppressed", _suppress),
-        ("landing", _rewrite_landing),
+        ("landing", rewrite_landing),
         ("tables", rewrite_tables),
         ("published", _publish),
         ("purged", _purge),
@@ -153,7 +155,9 @@ def _carry_out(run: Run, plan: Plan) -> dict[str, Any]:
             save_plan(plan, warehouse)
     with run.console.status("residue scan …") as status:
         hashes = {value_hmac for _, value_hmac in plan.suppress}
-        residue = scan(warehouse, run.config.landing, plan.needles, hashes, status.update)
+        taken = landing.origins(rows_at(warehouse, "ops.file"))
+        sought = Sought(plan.needles, hashes, plan.strong, taken)
+        residue = scan(warehouse, run.config.landing, sought, status.update)
     certificate = write_certificate(warehouse, plan, residue, _recipients(warehouse), run.key)
     if residue.hits:
         plan.state = "planned"
@@ -161,7 +165,7 @@ def _carry_out(run: Run, plan: Plan) -> dict[str, Any]:
         where = ", ".join(sorted(residue.hits)[:5])
         raise ErasureError(
             f"erasure {plan.id} left values in {len(residue.hits)} files ({where}); "
-            "remove or take them, then `identity erase --resume`"
+            "remove them, or what they hold, then `identity erase --resume`"
         )
     for name in plan.requests:
         close(warehouse, name, outcome=f"erased, certificate {plan.id}", on=run.on)
@@ -188,35 +192,6 @@ def _suppress(run: Run, plan: Plan) -> None:
         run.tables.append_rows(rows, contract_of("consent.suppression"))
 
 
-def _rewrite_landing(run: Run, plan: Plan) -> None:
-    """Blank the lines; the register knows the new bytes before they are there."""
-    folder = run.config.landing
-    landing.remove_drafts(folder)
-    register = rows_at(run.config.warehouse, "ops.file")
-    taken = {r["file_id"]: r for r in register if r["status"] == "taken"}
-    known = {(r["status"], r["file_id"]) for r in register}
-    rows, paths = {}, []
-    for path, data, origin in landing.landing_files(folder, landing.origins(register)):
-        if origin is None or (origin not in plan.delete and origin not in plan.unlink):
-            continue
-        after = _blanked(data, plan.delete.get(origin, ()), plan.unlink.get(origin, {}))
-        if after == data:
-            continue
-        file_id = hashlib.sha256(after).hexdigest()
-        landing.draft(path, after)
-        paths.append(path)
-        plan.files[path.relative_to(folder).as_posix()] = [origin, file_id]
-        if ("rewritten", file_id) not in known:
-            row = {**taken[origin], "status": "rewritten", "file_id": file_id, "bytes": len(after)}
-            rows[file_id] = row
-    save_plan(plan, run.config.warehouse)
-    if rows:
-        run.tables.append_rows(rows.values(), contract_of("ops.file"))
-    for path in paths:
-        landing.put(path)
-    plan.counts["landing files rewritten"] = len(plan.files)
-
-
 def _publish(run: Run, plan: Plan) -> None:  # noqa: ARG001 - the signature is a step's
     """Resolve what is left, and publish it: the pointer flips once."""
     run.tables.clear_staging()
@@ -238,11 +213,11 @@ def _kept_landing(run: Run, found: Found) -> tuple[list[str], set[Line]]:
     extra: set[Line] = set()
     for _, data, origin in landing.landing_files(run.config.landing, landing.origins(rows)):
         if origin is None:
-            continue  # it will be taken, or refused, and the scan tells of it
+            continue  # what names them there goes too, and what else stands there is not looked for
         theirs = landing.lines_that_hold(data, strong, accepted.get(origin, set()))
         extra |= {(origin, row_no) for row_no in theirs}
         here = {str(row): columns for (file_id, row), columns in unlink.items() if file_id == origin}
-        after = _blanked(data, [*delete.get(origin, ()), *theirs], here)
+        after = landing.blanked(data, [*delete.get(origin, ()), *theirs], here)
         kept.append(after.decode("utf-8", errors="replace"))
     return kept, extra
 
@@ -280,10 +255,6 @@ def _accepted(run: Run) -> dict[str, set[int]]:
         for file_id, row_no in zip(*(table[name].to_pylist() for name in _LINES), strict=True):
             found[file_id].add(row_no)
     return found
-
-
-def _blanked(data: bytes, rows: Iterable[int], unlink: dict[str, list[str]]) -> bytes:
-    return landing.blanked(data, set(rows), {int(row): columns for row, columns in unlink.items()})
 
 
 def _by_file(lines: Collection[Line]) -> dict[str, list[int]]:

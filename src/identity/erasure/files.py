@@ -39,25 +39,25 @@ def landing_files(landing: Path, origin_of: Mapping[str, str]) -> Iterator[tuple
         yield path, data, origin_of.get(hashlib.sha256(data).hexdigest())
 
 
-def blanked(data: bytes, rows: Collection[int], unlink: Mapping[int, Iterable[str]]) -> bytes:
+def blanked(data: bytes, rows: Collection[int], unlink: Mapping[str, Iterable[str]]) -> bytes:
     """A file without some lines' content, and with some columns of other lines (CSV) empty.
 
     Args:
         data: The file.
         rows: Line numbers, from 1.
-        unlink: Columns to empty, by line number.
+        unlink: Columns to empty, by line number as JSON has it.
     """
     if not rows and not unlink:
         return data
     lines = data.splitlines(keepends=True)
     gone = set(rows)
     header = next(csv.reader([lines[0].decode("utf-8-sig", errors="replace")])) if unlink else []
-    for place, line in enumerate(lines):
+    for place, line in enumerate(lines, 1):
         end = line[len(line.rstrip(b"\r\n")) :]
-        if place + 1 in gone:
-            lines[place] = end
-        elif place + 1 in unlink:
-            lines[place] = _without(line, header, set(unlink[place + 1])) + end
+        if place in gone:
+            lines[place - 1] = end
+        elif str(place) in unlink:
+            lines[place - 1] = _without(line, header, set(unlink[str(place)])) + end
     return b"".join(lines)
 
 
@@ -67,6 +67,25 @@ def lines_that_hold(data: bytes, needles: Needles, except_rows: Collection[int])
     return {
         number for number, line in enumerate(lines, 1) if number not in except_rows and needles.found(line)
     }
+
+
+def without_named(data: bytes, needles: Needles, *, is_accounting: bool) -> bytes:
+    """A file that no run has taken, without the lines that hold a value.
+
+    Args:
+        data: The file.
+        needles: The values.
+        is_accounting: Its lines (CSV) belong to the books: only the fields that hold a value are emptied.
+    """
+    lines = data.splitlines(keepends=True)
+    for place, line in enumerate(lines):
+        text = line.decode("utf-8", errors="replace").rstrip("\r\n")
+        if needles.found(text):
+            end = line[len(line.rstrip(b"\r\n")) :]
+            fields = next(csv.reader([text])) if is_accounting else []
+            left = ["" if needles.found(field) else field for field in fields]
+            lines[place] = (_row(left) if left else b"") + end
+    return b"".join(lines)
 
 
 def draft(path: Path, data: bytes) -> None:
@@ -94,8 +113,10 @@ def _draft_of(path: Path) -> Path:
 
 def _without(line: bytes, header: list[str], columns: set[str]) -> bytes:
     row = next(csv.reader([line.decode("utf-8").rstrip("\r\n")]))
+    return _row("" if name in columns else value for name, value in zip(header, row, strict=True))
+
+
+def _row(fields: Iterable[str]) -> bytes:
     out = io.StringIO()
-    csv.writer(out, lineterminator="").writerow(
-        "" if name in columns else value for name, value in zip(header, row, strict=True)
-    )
+    csv.writer(out, lineterminator="").writerow(fields)
     return out.getvalue().encode()

@@ -32,6 +32,7 @@ class Plan:
         files: Landing files rewritten: by path, checksum before and after.
         retired: Golden ids without any record left.
         needles: Values and hashes that must be nowhere afterwards.
+        strong: Those of them that are identifiers, as delivered: they tell whose a line is that no run has taken.
         unsearchable: Values that somebody else's data holds too, so that nothing can be said by looking for them.
         state: The last step that is done.
         counts: What was done, for the certificate.
@@ -47,6 +48,7 @@ class Plan:
     unlink: dict[str, dict[str, list[str]]]
     retired: list[str]
     needles: list[str]
+    strong: list[str]
     unsearchable: int
     files: dict[str, list[str]] = field(default_factory=dict)
     state: State = "planned"

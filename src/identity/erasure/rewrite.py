@@ -1,19 +1,55 @@
-"""The tables that no run remakes, without the rows of erased persons, and without a condition in Delta's log."""
+"""Landing files, and the tables that no run remakes, without the erased, and without a condition in Delta's log."""
 
 import hashlib
 from collections.abc import Callable, Collection
+from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from identity.contracts import contract_of
+from identity.erasure import files as landing
 from identity.erasure.lines import Line, unlinked
-from identity.erasure.plan import Plan
+from identity.erasure.needles import Needles
+from identity.erasure.plan import Plan, save_plan
 from identity.run import Run
+from identity.sources.landing import feed_of
 from identity.tables import rewrite_at, rows_at
 
 _LINES: Final = ["file_id", "row_no"]
+
+
+def rewrite_landing(run: Run, plan: Plan) -> None:
+    """Blank the lines; the register knows the new bytes before they are there."""
+    folder = run.config.landing
+    landing.remove_drafts(folder)
+    register = rows_at(run.config.warehouse, "ops.file")
+    taken = {r["file_id"]: r for r in register if r["status"] == "taken"}
+    known = {(r["status"], r["file_id"]) for r in register}
+    rows, paths, strong = {}, [], Needles(plan.strong)
+    for path, data, origin in landing.landing_files(folder, landing.origins(register)):
+        if origin is None:
+            is_accounting = _is_accounting(run, path)
+            after = landing.without_named(data, strong, is_accounting=is_accounting)
+        else:
+            after = landing.blanked(data, plan.delete.get(origin, ()), plan.unlink.get(origin, {}))
+        if after == data:
+            continue
+        file_id = hashlib.sha256(after).hexdigest()
+        landing.draft(path, after)
+        paths.append(path)
+        before = origin or hashlib.sha256(data).hexdigest()
+        plan.files[path.relative_to(folder).as_posix()] = [before, file_id]
+        if origin is not None and ("rewritten", file_id) not in known:
+            row = {**taken[origin], "status": "rewritten", "file_id": file_id, "bytes": len(after)}
+            rows[file_id] = row
+    save_plan(plan, run.config.warehouse)
+    if rows:
+        run.tables.append_rows(rows.values(), contract_of("ops.file"))
+    for path in paths:
+        landing.put(path)
+    plan.counts["landing files rewritten"] = len(plan.files)
 
 
 def rewrite_tables(run: Run, plan: Plan) -> None:
@@ -106,3 +142,11 @@ def _retire(run: Run, plan: Plan) -> None:
             })  # fmt: skip
     if rows:
         run.tables.append_rows(rows, contract_of("id.golden_history"))
+
+
+def _is_accounting(run: Run, path: Path) -> bool:
+    """Whether a landing file is of a feed whose lines belong to the books."""
+    _, *folders, name = path.relative_to(run.config.landing).parts
+    source = run.config.sources.get(folders[0]) if folders else None
+    feed = feed_of(name, source) if source else None
+    return source is not None and feed is not None and source.feeds[feed].is_accounting

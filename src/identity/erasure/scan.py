@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 
 from identity.erasure.needles import BETWEEN, Needles
 from identity.erasure.plan import plan_file
+from identity.sources.landing import checksum
 
 
 class Residue(NamedTuple):
@@ -26,24 +27,33 @@ class Residue(NamedTuple):
     hits: dict[str, int]
 
 
-def scan(
-    warehouse: Path,
-    landing: Path,
-    values: Collection[str],
-    suppressed: Collection[str],
-    tell: Callable[[str], None],
-) -> Residue:
+class Sought(NamedTuple):
+    """What a scan looks for.
+
+    Attributes:
+        values: What must be nowhere.
+        suppressed: Keyed hashes that the suppression list may hold.
+        strong: What alone is looked for in landing files that no run has taken: a name there may be somebody else's.
+        taken: Checksums of the landing files that a run has taken.
+    """
+
+    values: Collection[str]
+    suppressed: Collection[str]
+    strong: Collection[str]
+    taken: Collection[str]
+
+
+def scan(warehouse: Path, landing: Path, sought: Sought, tell: Callable[[str], None]) -> Residue:
     """Look for values in every file of the warehouse and of landing.
 
     Args:
         warehouse: The warehouse; the plan alone is not read, for it holds the values until the scan finds none.
         landing: The landing folder.
-        values: What must be nowhere.
-        suppressed: Keyed hashes that the suppression list may hold.
+        sought: The values.
         tell: Told the progress.
     """
-    needles = Needles(values)
-    allowed = set(suppressed)
+    needles, strong = Needles(sought.values), {*sought.strong, *sought.suppressed}
+    allowed = set(sought.suppressed)
     own = {plan_file(warehouse), plan_file(warehouse).with_suffix(".draft"), warehouse / ".lock"}
     files = sorted(
         {p for root in (warehouse, landing) for p in root.rglob("*") if p.is_file() and p not in own}
@@ -57,8 +67,10 @@ def scan(
         found = {hit for text in texts(path) for hit in needles.found(text)}
         if path.is_relative_to(warehouse / "consent" / "suppression"):
             found -= allowed
+        root = warehouse if path.is_relative_to(warehouse) else landing
+        if found - strong and root == landing and checksum(path) not in sought.taken:
+            found &= strong
         if found:
-            root = warehouse if path.is_relative_to(warehouse) else landing
             hits[path.relative_to(root).as_posix()] = len(found)
     return Residue(len(files), read, hits)
 

@@ -75,6 +75,13 @@ def find_files(
     return files
 
 
+def feed_of(file_name: str, source: SourceContract) -> str | None:
+    """The feed of a source that a file is of, by its name; None when no pattern is for it."""
+    matching = [name for name, feed in source.feeds.items() if fnmatch(file_name, feed.pattern)]
+    # `events*` and `app_events*` never overlap, but `a*` and `ab*` may: the longest pattern is the closest.
+    return max(matching, key=lambda name: len(source.feeds[name].pattern)) if matching else None
+
+
 def not_taken(files: Iterable[LandingFile], taken: set[str]) -> list[LandingFile]:
     """Files whose bytes were not taken before; of copies delivered together the first stands."""
     fresh: dict[str, LandingFile] = {}
@@ -99,14 +106,12 @@ def _day_files(landing: Path, day: Path, sources: Mapping[str, SourceContract]) 
             raise ContractError(
                 f"{relative}: no source contract {source}; there are {', '.join(sorted(sources))}"
             )
-        matching = [name for name, feed in sources[source].feeds.items() if fnmatch(path.name, feed.pattern)]
-        if not matching:
+        feed = feed_of(path.name, sources[source])
+        if feed is None:
             patterns = ", ".join(feed.pattern for feed in sources[source].feeds.values())
             raise ContractError(
                 f"{relative}: no feed of source {source} has a pattern for it; there are {patterns}"
             )
-        # `events*` and `app_events*` never overlap, but `a*` and `ab*` may: the longest pattern is the closest.
-        feed = max(matching, key=lambda name: len(sources[source].feeds[name].pattern))
         size = path.stat().st_size
         if size == 0:
             raise SourceError(
@@ -119,7 +124,7 @@ def _day_files(landing: Path, day: Path, sources: Mapping[str, SourceContract]) 
             file=relative,
             delivered_on=delivered_on,
             bytes=size,
-            file_id=_sha256(path),
+            file_id=checksum(path),
             header=_header(path, relative, sources[source].feeds[feed]),
         )
 
@@ -145,7 +150,8 @@ def _header(path: Path, relative: str, feed: Feed) -> tuple[str, ...]:
     return header
 
 
-def _sha256(path: Path) -> str:
+def checksum(path: Path) -> str:
+    """SHA-256 of a file's bytes."""
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

@@ -19,19 +19,28 @@ def test_a_line_is_blanked_and_the_others_stay_as_they_are():
 
 
 def test_a_receipt_keeps_its_amounts():
-    after = files.blanked(CSV, set(), {2: ["payment_token", "e_receipt_email"]})
+    after = files.blanked(CSV, set(), {"2": ["payment_token", "e_receipt_email"]})
     assert after == CSV.replace(b"tok_1,a@b.example", b",")
 
 
 def test_to_blank_twice_is_to_blank_once():
-    once = files.blanked(CSV, {3}, {2: ["loyalty_card_no"]})
-    assert files.blanked(once, {3}, {2: ["loyalty_card_no"]}) == once
+    once = files.blanked(CSV, {3}, {"2": ["loyalty_card_no"]})
+    assert files.blanked(once, {3}, {"2": ["loyalty_card_no"]}) == once
     assert once.count(b"\n") == CSV.count(b"\n")
 
 
 def test_lines_that_bronze_never_took_are_told_by_what_is_theirs():
     assert files.lines_that_hold(CSV, Needles(["tok_1_never", "a@b.example"]), {3}) == {2}
     assert files.lines_that_hold(CSV, Needles(["a@b.example"]), {2}) == set()
+
+
+def test_of_a_file_never_taken_lines_go_that_name_the_erased_and_receipts_stay():
+    needles = Needles(["tok_1_never", "a@b.example"])
+    after = files.without_named(CSV, needles, is_accounting=True)
+    assert after == CSV.replace(b"a@b.example", b"")
+    assert files.without_named(after, needles, is_accounting=True) == after
+    said = b'{"id":"1","mail":"x@y.example"}\n{"id":"2","note":"from A@B.example"}\n'
+    assert files.without_named(said, needles, is_accounting=False) == b'{"id":"1","mail":"x@y.example"}\n\n'
 
 
 def test_a_file_rewritten_twice_is_known_by_what_it_was_taken_with():

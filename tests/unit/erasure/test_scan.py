@@ -1,6 +1,7 @@
 """The scan finds a value wherever it hides; the plan is its owner's, and stops runs while it is there."""
 
 import gzip
+from collections.abc import Collection
 from pathlib import Path
 
 import deltalake
@@ -9,15 +10,19 @@ import pyarrow.parquet as pq
 import pytest
 
 from identity.erasure.plan import Plan, load_plan, plan_file, remove_plan, require_no_plan, save_plan
-from identity.erasure.scan import scan
+from identity.erasure.scan import Sought, scan
 from identity.errors import ErasureError
+from identity.sources.landing import checksum
 from identity.tables import forget_history
 
 HASH = "a" * 64
 
 
-def hits(root: Path, *values: str) -> dict[str, int]:
-    return scan(root / "w", root / "l", values, [HASH], lambda _: None).hits
+def hits(
+    root: Path, *values: str, strong: Collection[str] = (), taken: Collection[str] | None = None
+) -> dict[str, int]:
+    known = [checksum(path) for path in (root / "l").rglob("*")] if taken is None else taken
+    return scan(root / "w", root / "l", Sought(values, [HASH], strong, known), lambda _: None).hits
 
 
 def test_the_scan_reads_what_is_packed_and_what_is_nested(tmp_path: Path):
@@ -40,6 +45,20 @@ def test_the_scan_reads_what_is_packed_and_what_is_nested(tmp_path: Path):
     assert hits(tmp_path, "Korhonen") == {}
 
 
+def test_of_files_that_no_run_has_taken_identifiers_alone_are_looked_for(tmp_path: Path):
+    (tmp_path / "w").mkdir()
+    landing = tmp_path / "l"
+    landing.mkdir()
+    (landing / "name.csv").write_text("Virtanen\n", encoding="utf-8")
+    (landing / "mail.csv").write_text("Virtanen,a@b.example\n", encoding="utf-8")
+    values = ("Virtanen", "a@b.example")
+    assert hits(tmp_path, *values) == {"name.csv": 1, "mail.csv": 2}
+    assert hits(tmp_path, *values, strong=["a@b.example"], taken=[]) == {"mail.csv": 1}
+    assert hits(tmp_path, *values, strong=["a@b.example"], taken=[checksum(landing / "name.csv")]) == {
+        "name.csv": 1, "mail.csv": 1,
+    }  # fmt: skip
+
+
 def test_older_versions_are_forgotten_with_their_log_and_what_no_version_names(tmp_path: Path):
     table = tmp_path / "w/id/t"
     for value in ("Nieminen", "Virtanen"):
@@ -58,7 +77,7 @@ def test_older_versions_are_forgotten_with_their_log_and_what_no_version_names(t
 
 
 def test_an_unfinished_erasure_stops_a_run_until_it_is_done(tmp_path: Path):
-    plan = Plan("id", "2026-02-01", [], 1, [["crm", "C1"]], [], {"f": [2]}, {}, [], ["value"], 0)
+    plan = Plan("id", "2026-02-01", [], 1, [["crm", "C1"]], [], {"f": [2]}, {}, [], ["value"], [], 0)
     require_no_plan(tmp_path)
     save_plan(plan, tmp_path)
     assert plan_file(tmp_path).stat().st_mode & 0o777 == 0o600
