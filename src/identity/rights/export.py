@@ -114,8 +114,12 @@ def _frames(tables: Tables, config: Config, subject: Subject, *, key: bytes) -> 
     def of_ids(name: str) -> DataFrame:
         return tables.read(name).join(ids, on="golden_id", how="left_semi")
 
+    # In gold the card of a person who may not be joined says nothing; of her own right of access it says all.
     lines = identified_lines(
-        tables.read("silver.sale_line"), members, identifiers, tables.read("silver.product")
+        tables.read("silver.sale_line"),
+        members.withColumn("link_permission", F.lit("permitted")),
+        identifiers,
+        tables.read("silver.product"),
     )
     lines = of_parts(lines.withColumnRenamed("buyer", "golden_id"))
     views = owned_views(tables.read("silver.web_view"), members, tables.read("id.device_owner"), key=key)
