@@ -11,9 +11,11 @@ import pytest
 from deltalake import DeltaTable
 from pyspark.sql import DataFrame
 
+from identity.config_reading import load_config
+from identity.contracts import purpose_table
 from identity.evaluation import evaluate, read_truth
 from identity.stages import resolve as resolve_stage
-from tests.golden.conftest import FIRST, SECOND, WORLD, Published, World
+from tests.golden.conftest import FIRST, ROOT, SECOND, WORLD, Published, World
 
 KEY = ["source", "source_key"]
 
@@ -218,6 +220,22 @@ def test_barred_records_stand_alone(published: Published) -> None:
     barred = standing["link_permission"] == "barred"
     assert barred.sum() > 50
     assert (sizes[barred] == 1).all()
+
+
+def test_every_row_of_a_purpose_stands_on_a_permission_of_that_date(published: Published) -> None:
+    purposes = load_config(ROOT / "conf/local.yaml").profile_purposes
+    effective = published.frame("consent.effective")
+    stands = effective["valid_to_on"].isna() | (effective["valid_to_on"] > SECOND)
+    permits = effective[stands & (effective["decision"] == "permit")]
+    reached = {}
+    for purpose in purposes:
+        shown = set(published.frame(purpose_table(purpose))["golden_id"])
+        of_purpose = set(permits[permits["purpose"] == purpose]["golden_id"])
+        assert shown <= of_purpose, purpose
+        reached[purpose] = len(shown)
+        # Somebody is known and does not permit it, or the assertion above could not fail.
+        assert purpose == "service" or set(published.frame("gold.profile_core")["golden_id"]) - of_purpose
+    assert min(reached.values()) > 0
 
 
 def test_flipping_one_answer_takes_exactly_that_person_out_of_that_purpose(copied: World) -> None:

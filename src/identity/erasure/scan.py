@@ -1,9 +1,10 @@
 """The proof: every byte of the warehouse and of landing is read again, and nothing of the erased is in it."""
 
 import gzip
+import re
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -11,6 +12,8 @@ import pyarrow.parquet as pq
 from identity.erasure.needles import BETWEEN, Needles
 from identity.erasure.plan import plan_file
 from identity.sources.landing import checksum
+
+_NO_TEXT: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffd]+")
 
 
 class Residue(NamedTuple):
@@ -76,16 +79,18 @@ def scan(warehouse: Path, landing: Path, sought: Sought, tell: Callable[[str], N
 
 
 def texts(path: Path) -> Iterator[str]:
-    """All text of a file: its bytes, and what is compressed in it, statistics of Parquet included."""
+    """All text of a file: its bytes; of what is compressed its content, of Parquet with statistics and footer."""
     data = path.read_bytes()
-    yield data.decode("utf-8", errors="replace")
-    if data[:4] == b"PAR1":
+    if data[:4] == data[-4:] == b"PAR1":
         file = pq.ParquetFile(path)
         for batch in file.iter_batches():
             yield from (text for column in batch.columns for text in text_of(column))
         yield BETWEEN.join(_statistics(file.metadata))
+        yield _readable(_outside_pages(data, file.metadata))
     elif data[:2] == b"\x1f\x8b":
-        yield gzip.decompress(data).decode("utf-8", errors="replace")
+        yield _readable(gzip.decompress(data))
+    else:
+        yield _readable(data)
 
 
 def text_of(array: pa.Array) -> Iterator[str]:
@@ -105,6 +110,23 @@ def text_of(array: pa.Array) -> Iterator[str]:
     elif pa.types.is_struct(kind):
         for inner in array.flatten():
             yield from text_of(inner)
+
+
+def _readable(data: bytes) -> str:
+    """Bytes as text; what stands on two sides of what is no text is not taken for one value."""
+    return _NO_TEXT.sub(BETWEEN, data.decode("utf-8", errors="replace"))
+
+
+def _outside_pages(data: bytes, metadata: Any) -> bytes:
+    """A Parquet file without its pages, which hold pieces of words once they are compressed."""
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    chunks = [group.column(number) for group in groups for number in range(metadata.num_columns)]
+    begins = [min(at for at in (c.dictionary_page_offset, c.data_page_offset) if at) for c in chunks]
+    left, place = [], 0
+    for begin, chunk in sorted(zip(begins, chunks, strict=True), key=lambda pair: pair[0]):
+        left.append(data[place:begin])
+        place = begin + chunk.total_compressed_size
+    return b"\0".join([*left, data[place:]])
 
 
 def _statistics(metadata: Any) -> Iterator[str]:

@@ -45,6 +45,19 @@ def test_the_scan_reads_what_is_packed_and_what_is_nested(tmp_path: Path):
     assert hits(tmp_path, "Korhonen") == {}
 
 
+def test_neighbours_in_a_packed_page_are_not_taken_for_one_name(tmp_path: Path):
+    (tmp_path / "w").mkdir()
+    (tmp_path / "l").mkdir()
+    path = tmp_path / "w/n.parquet"
+    apart = pa.table({"a": ["Brown", "susan"]}, metadata={"made by": "Nieminen, Anna"})
+    pq.write_table(apart, path, compression="none")
+    assert b"Brown\x05\0\0\0susan" in path.read_bytes()
+    assert hits(tmp_path, "Brown Susan") == {}
+    assert hits(tmp_path, "Brown", "Susan", "anna") == {"n.parquet": 3}
+    (tmp_path / "w/cut.parquet").write_bytes(path.read_bytes()[:-1])
+    assert hits(tmp_path, "Brown")["cut.parquet"] == 1
+
+
 def test_of_files_that_no_run_has_taken_identifiers_alone_are_looked_for(tmp_path: Path):
     (tmp_path / "w").mkdir()
     landing = tmp_path / "l"
