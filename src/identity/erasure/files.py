@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from identity.erasure.needles import Needles
-from identity.errors import SourceError
+from identity.errors import PlatformError, SourceError
 
 _DRAFT = ".erasing"
 
@@ -89,10 +89,20 @@ def without_named(data: bytes, needles: Needles, *, is_accounting: bool) -> byte
 
 
 def draft(path: Path, data: bytes) -> None:
-    """Write what a file is to become beside it; deliveries do not see it."""
+    """Write what a file is to become beside it; deliveries do not see it.
+
+    Raises:
+        PlatformError: The folder cannot be written.
+    """
     target = _draft_of(path)
-    target.write_bytes(data)
-    shutil.copymode(path, target)
+    try:
+        target.write_bytes(data)
+        shutil.copymode(path, target)
+    except OSError as error:
+        raise PlatformError(
+            f"{path}: cannot be rewritten: {error.strerror}; an erasure blanks lines in landing where they lie: make it "
+            "writable, then `identity erase --resume`"
+        ) from None
 
 
 def put(path: Path) -> None:

@@ -2,8 +2,11 @@
 
 from pathlib import Path
 
+import pytest
+
 from identity.erasure import files
 from identity.erasure.needles import Needles
+from identity.errors import PlatformError
 
 CSV = (
     b"receipt_id,line_no,net_amount,loyalty_card_no,payment_token,e_receipt_email\r\n"
@@ -52,6 +55,15 @@ def test_a_file_rewritten_twice_is_known_by_what_it_was_taken_with():
         ]
     ]  # fmt: skip
     assert files.origins(rows) == {"old": "old", "new": "old", "newer": "old", "other": "other"}
+
+
+def test_a_landing_folder_that_cannot_be_written_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def refuses(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "write_bytes", refuses)
+    with pytest.raises(PlatformError, match=r"cannot be rewritten: Permission denied; .*--resume"):
+        files.draft(tmp_path / "x.csv", b"after")
 
 
 def test_a_draft_is_no_delivery_and_takes_the_place_in_one_step(tmp_path: Path):
