@@ -24,6 +24,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from benchmarks.main_job import DAYS, ROOT
+from identity.config_reading import load_config
+from identity.standardise.identifiers import hash_key, hash_of
 from identity.tables import columns_at, rows_at
 
 NEXT = "2026-02-02"
@@ -73,6 +75,13 @@ class World:
         ).to_pylist()
         return {(r["receipt_id"], r["line_no"]): r["net_amount"] for r in rows}
 
+    def is_listed(self, record: Record) -> bool:
+        """Whether a device or payment card is on the suppression list."""
+        source, key = record
+        secret = hash_key(load_config(ROOT / "conf/local.yaml").secret())
+        hashed = hash_of("payment_token", key, key=secret) if source == "tills" else key
+        return any(row["value_hmac"] == hashed for row in rows_at(self.warehouse, "consent.suppression"))
+
     def published_rows(self, golden_ids: set[str]) -> dict[str, int]:
         """Rows of golden ids in every gold table, as the publication in force names its version."""
         newest = max(rows_at(self.warehouse, "ops.publication"), key=lambda row: row["publication_no"])
@@ -84,6 +93,20 @@ class World:
             ids = table.to_pyarrow_table(columns=["golden_id"])["golden_id"]
             found[name] = int(pc.sum(pc.is_in(ids, _texts(golden_ids))).as_py() or 0)
         return found
+
+
+def tied(world: World, records: set[Record]) -> set[Record]:
+    """Records that carry an identifier of some records, or that an edge of any fate ties to them."""
+    rows = columns_at(
+        world.warehouse, "silver.identifier", ["source", "source_key", "value_hmac"]
+    ).to_pylist()
+    carried = {r["value_hmac"] for r in rows if (r["source"], r["source_key"]) in records}
+    found = {(r["source"], r["source_key"]) for r in rows if r["value_hmac"] in carried}
+    ends = ["source_l", "source_key_l", "source_r", "source_key_r"]
+    for row in columns_at(world.warehouse, "id.edge", ends).to_pylist():
+        both = {(row["source_l"], row["source_key_l"]), (row["source_r"], row["source_key_r"])}
+        found |= both if both & records else set()
+    return found - records
 
 
 def _texts(values: set[str]) -> pa.Array:
@@ -112,7 +135,7 @@ def chosen(world: World, count: int, seed: int) -> tuple[list[str], set[Record],
 def erased(world: World, count: int, seed: int, *, again: bool) -> None:
     """Erase, compare, and print."""
     named, records, ended = chosen(world, count, seed)
-    touched = {world.members()[record][0] for record in records}
+    near = {world.members()[record][0] for record in records | tied(world, records)}
     before, persons, sales = world.members(), world.persons(), world.sales()
     landing = {p: p.read_bytes().splitlines() for p in sorted(world.landing.rglob("*")) if p.is_file()}
     requests = world.warehouse.parent / "requests.txt"
@@ -121,13 +144,21 @@ def erased(world: World, count: int, seed: int, *, again: bool) -> None:
     told = world.said("erase", "--requests", str(requests), "--run-date", DAYS[-1])[-1]
     seconds = time.monotonic() - began
     after, persons_after = world.members(), world.persons()
-    others = {r for r in before if r not in records and before[r][0] not in touched}
+    far = {r for r in before if r not in records and before[r][0] not in near}
+    # Devices and payment cards that nobody else used are theirs.
+    of_theirs = {
+        r for r in far - after.keys() if r[0] in ("cookie", "mobile_id", "tills") and world.is_listed(r)
+    }
+    others = far - of_theirs
     moved = sum(before[r][0] != after.get(r, ("",))[0] for r in others)
-    changed = sum(persons[r] != persons_after.get(r) for r in persons if r not in records)
+    changed = sum(persons[r] != persons_after.get(r) for r in others & persons.keys())
+    shared = {r for r in before if before[r][0] in near} - records
+    changed_near = sum(before[r][0] != after.get(r, ("",))[0] for r in shared)
     print(
         f"{count:,} persons ({len(records):,} records): {seconds:.1f} s, residue {told['residue']} of "
         f"{told['values_looked_for']:,} values in {told['files_scanned']:,} files; "
-        f"others: {moved} golden ids of {len(others):,} records and {changed} person records changed; "
+        f"others: {moved} golden ids of {len(others):,} records and {changed} person records changed, {len(of_theirs)} "
+        f"devices and cards used by nobody else gone; of {len(shared):,} records tied to them {changed_near} changed; "
         f"sales the same: {world.sales() == sales}; rows left in gold: {sum(world.published_rows(ended).values())}",
         flush=True,
     )

@@ -46,6 +46,7 @@ class Run:
         stages: Stages done so far, in order.
         checks: Results of the gates so far.
         accept_blast_radius: A person said yes to however many golden ids change.
+        unsettled: Golden ids of today that comparing may change; None for all of them.
     """
 
     config: Config
@@ -58,6 +59,7 @@ class Run:
     checks: list[CheckResult] = field(default_factory=list)
     accept_blast_radius: bool = False
     retired: tuple[bytes, ...] = ()
+    unsettled: frozenset[str] | None = None
 
     @cached_property
     def config_hash(self) -> str:

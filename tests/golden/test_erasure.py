@@ -69,7 +69,18 @@ def delivered_but_not_taken(world: World, contact_id: str) -> tuple[Path, Path, 
     return contacts, receipts, namesake
 
 
-def test_three_persons_leave_and_all_others_stay(copied: World):
+def refuser_with_a_card(world: World) -> tuple[str, str]:
+    """A member who may not be joined, and a payment card that was only ever used with her loyalty card."""
+    rows = world.frame("id.golden_member")
+    barred = rows[rows["valid_to_on"].isna() & (rows["link_permission"] == "barred")]
+    sold = world.frame("silver.sale_line").dropna(subset=["payment_token"])
+    of_one = sold.fillna({"member_no": ""}).groupby("payment_token")["member_no"].agg(set)
+    of_one = of_one[of_one.map(len) == 1].map(min)
+    found = of_one[of_one.isin(set(barred[barred["source"] == "loyalty"]["source_key"]))]
+    return str(found.iloc[0]), str(found.index[0])
+
+
+def test_persons_leave_and_all_others_stay(copied: World):
     before, sales = members(copied), copied.frame("gold.purchase_fact")
     by_source = before.reset_index().groupby(["golden_id", "part"])["source"].agg(set)
     # Somebody whom every channel knows, somebody whom the register alone knows, and the first persona.
@@ -77,10 +88,14 @@ def test_three_persons_leave_and_all_others_stay(copied: World):
     narrow = by_source[by_source.map(lambda s: s == {"crm"})].index[0]
     first = tuple(before.loc[("crm", "C00000001")])
     parts = pd.Series(list(zip(before["golden_id"], before["part"], strict=True)), index=before.index)
-    theirs = set(before.index[parts.isin([wide, narrow, first])])
+    # And somebody who refused to be joined, whose payment card is known by her receipts alone.
+    member, card = refuser_with_a_card(copied)
+    refused = tuple(before.loc[("loyalty", member)])
+    persons = (wide, narrow, first, refused)
+    theirs = set(before.index[parts.isin(persons)])
     one_each = [
         "record=" + ":".join(min(r for r in theirs if tuple(before.loc[r]) == p and r[0] != "cookie"))
-        for p in (wide, narrow, first)
+        for p in persons
     ]
     identifiers = copied.frame("silver.identifier")
     is_theirs = pd.Series([*zip(identifiers["source"], identifiers["source_key"], strict=True)]).isin(theirs)
@@ -88,6 +103,7 @@ def test_three_persons_leave_and_all_others_stay(copied: World):
     values = set(identifiers[identifiers["value_hmac"].isin(alone)]["value"].str.lower()) | {
         k.lower() for _, k in theirs
     }
+    values.add(card)
 
     contacts, receipts, namesake = delivered_but_not_taken(copied, "C00000001")
 
@@ -95,7 +111,7 @@ def test_three_persons_leave_and_all_others_stay(copied: World):
 
     assert contacts.read_text(encoding="utf-8").splitlines() == ["", namesake]
     assert receipts.read_text(encoding="utf-8").splitlines()[1].endswith(",,")
-    assert (told["persons"], told["residue"], plan_file(copied.warehouse).exists()) == (3, 0, False)
+    assert (told["persons"], told["residue"], plan_file(copied.warehouse).exists()) == (4, 0, False)
     assert len(values) > 15
     left = {
         (path.name, v)
@@ -119,17 +135,17 @@ def test_three_persons_leave_and_all_others_stay(copied: World):
     others = before[~shared]
     # A device that only their lines told of was an id of its own; it is theirs and goes.
     gone = others.index.difference(after.index)
-    assert {source for source, _ in gone} <= {"cookie", "mobile_id"}
-    listed_now = copied.frame("consent.suppression")
-    assert {hashed for _, hashed in gone} <= set(listed_now["value_hmac"])
+    assert {source for source, _ in gone} <= {"cookie", "mobile_id", "tills"}
+    listed_now = set(copied.frame("consent.suppression")["value_hmac"])
+    key = hash_key(load_config(CONF).secret())
+    assert ("tills", card) in gone
+    assert {k if s != "tills" else hash_of("payment_token", k, key=key) for s, k in gone} <= listed_now
     stay = others.drop(gone)
     assert after.loc[stay.index, "golden_id"].equals(stay["golden_id"])
     now = copied.frame("gold.purchase_fact")
     keys = ["receipt_id", "line_no", "net_amount", "product_group"]
     assert now[keys[:3]].equals(sales[keys[:3]])
-    assert set(now["golden_id"].dropna()).isdisjoint(
-        {p[0] for p in (wide, narrow, first)} - set(after["golden_id"])
-    )
+    assert set(now["golden_id"].dropna()).isdisjoint({p[0] for p in persons} - set(after["golden_id"]))
     # The blanked files are no new deliveries, and an old line does not bring anybody back.
     assert copied.run(SECOND)["is_repeat"]
     with pytest.raises(UnknownRecordError):

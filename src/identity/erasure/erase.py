@@ -24,11 +24,11 @@ from identity.erasure.needles import Needles, is_searchable
 from identity.erasure.plan import Plan, load_plan, remove_plan, save_plan
 from identity.erasure.rewrite import rewrite_landing, rewrite_tables
 from identity.erasure.scan import Sought, scan, text_of
-from identity.erasure.subjects import Subjects, subjects
+from identity.erasure.subjects import Subjects, subjects, touched
 from identity.errors import ErasureError, UnknownRecordError
 from identity.forget import forget_older
 from identity.pipeline import do_stages, require_not_before
-from identity.rights.persons import DEVICES
+from identity.rights.persons import DEVICES, OWN_KEYS
 from identity.rights.requests import close, receive
 from identity.run import Run, only_writer
 from identity.standardise.identifiers import hash_key
@@ -112,6 +112,7 @@ def _plan(run: Run, identifiers: Sequence[str], requests: Sequence[str]) -> Plan
         delete=delete,
         unlink=dict(unlink),
         retired=who.retired,
+        touched=touched(config.warehouse, who.records),
         needles=sorted((values - shared) | hashes),
         strong=sorted(strong - shared),
         unsearchable=len(found.values) - len(values - shared),
@@ -126,10 +127,12 @@ def _plan(run: Run, identifiers: Sequence[str], requests: Sequence[str]) -> Plan
 
 
 def _with_devices(warehouse: Path, who: Subjects, found: Found) -> Subjects:
-    """Devices that only their lines tell of go too, also where such a device was an id of its own."""
+    """Devices and payment cards that only their lines tell of go too, also where such a one was an id of its own."""
     devices = {(namespace, value) for namespace, value in found.suppress if namespace in DEVICES}
     rows = rows_at(warehouse, "id.golden_member", pc.field("valid_to_on").is_null())
-    gone = who.records | {(r["source"], r["source_key"]) for r in rows} & devices
+    tills = OWN_KEYS["payment_token"]
+    cards = {(tills, value) for value in found.strong}
+    gone = who.records | {(r["source"], r["source_key"]) for r in rows} & (devices | cards)
     left = {r["golden_id"] for r in rows if (r["source"], r["source_key"]) not in gone}
     touched = {r["golden_id"] for r in rows if (r["source"], r["source_key"]) in gone}
     return who._replace(records=gone, retired=sorted(touched - left))
@@ -192,10 +195,12 @@ def _suppress(run: Run, plan: Plan) -> None:
         run.tables.append_rows(rows, contract_of("consent.suppression"))
 
 
-def _publish(run: Run, plan: Plan) -> None:  # noqa: ARG001 - the signature is a step's
-    """Resolve what is left, and publish it: the pointer flips once."""
+def _publish(run: Run, plan: Plan) -> None:
+    """Resolve what is left of whom they touched, all others staying as they are, and publish it: the pointer flips once."""
     run.tables.clear_staging()
-    do_stages(run, ["standardise", "resolve", "profile", "publish"])
+    do_stages(
+        replace(run, unsettled=frozenset(plan.touched)), ["standardise", "resolve", "profile", "publish"]
+    )
 
 
 def _purge(run: Run, plan: Plan) -> None:

@@ -61,16 +61,20 @@ def find_lines(run: Run, records: Collection[Record]) -> Found:
     delete -= _of_another_login(carried, delete, own)
     of_cards = _select(carried, {line for line in delete if feed_of[line[0]] == ("loyalty", "cards")})
     cards = {r["value_hmac"] for r in of_cards if r["namespace"] == "loyalty_card"}
-    # A receipt is theirs by its card, too.
+    # A receipt is theirs by its card, too, and so is what paid it, if it is nobody else's.
     is_card = pc.is_in(carried["value_hmac"], pa.array(sorted(cards), pa.string()))
-    receipts |= {
+    by_card = {
         _line(r) for r in carried.filter(is_card).to_pylist() if feeds[feed_of[r["file_id"]]].is_accounting
     }
+    paid = {r["value_hmac"] for r in _select(carried, by_card) if r["namespace"] == "payment_token"}
+    tokens = paid - _tokens_of_others(warehouse, records, key=hash_key(run.key))
+    receipts |= by_card
     delete |= _accounts(bronze, records)
     of_lines = _select(carried, delete | receipts)
     known = (
         own
         | cards
+        | tokens
         | {r["value_hmac"] for r in of_lines if _line(r) in delete and r["namespace"] in ("email", "phone")}
     )
     columns = [
@@ -164,6 +168,21 @@ def _own_hashes(warehouse: Path, records: Collection[Record]) -> set[str]:
         and (r["source"], r["source_key"]) in records
     }
     return own | {key for source, key in records if source in DEVICES}
+
+
+def _tokens_of_others(warehouse: Path, records: Collection[Record], *, key: bytes) -> set[str]:
+    """Keyed hashes of payment cards that identifiers hold together with other records of somebody else."""
+    rows = rows_at(warehouse, "id.golden_member", pc.field("valid_to_on").is_null())
+    parts: dict[str, set[Record]] = defaultdict(set)
+    for r in rows:
+        parts[r["part"]].add((r["source"], r["source_key"]))
+    others = [part for part in parts.values() if len(part) > 1 and part.isdisjoint(records)]
+    return {
+        hash_of("payment_token", source_key.strip(), key=key)
+        for part in others
+        for source, source_key in part
+        if source == OWN_KEYS["payment_token"]
+    }
 
 
 def _owned(

@@ -31,6 +31,7 @@ class Plan:
         unlink: Lines of receipts that stay, without these columns: by file id and row number.
         files: Landing files rewritten: by path, checksum before and after.
         retired: Golden ids without any record left.
+        touched: Golden ids that held the records, or one that an edge or an identifier tied to them.
         needles: Values and hashes that must be nowhere afterwards.
         strong: Those of them that are identifiers, as delivered: they tell whose a line is that no run has taken.
         unsearchable: Values that somebody else's data holds too, so that nothing can be said by looking for them.
@@ -47,6 +48,7 @@ class Plan:
     delete: dict[str, list[int]]
     unlink: dict[str, dict[str, list[str]]]
     retired: list[str]
+    touched: list[str]
     needles: list[str]
     strong: list[str]
     unsearchable: int

@@ -101,6 +101,31 @@ def subjects(
     return Subjects(records, len(chosen), unknown, sorted({part[0] for part in chosen} - left))
 
 
+def touched(warehouse: Path, records: Collection[Record]) -> list[str]:
+    """Golden ids that hold some records, or one that an edge or an identifier ties to them: all that may change without them.
+
+    Args:
+        warehouse: The warehouse.
+        records: Source records.
+    """
+    carried = columns_at(warehouse, "silver.identifier", ["source", "source_key", "value_hmac"]).to_pylist()
+    hashes = {r["value_hmac"] for r in carried if (r["source"], r["source_key"]) in records}
+    tied = {(r["source"], r["source_key"]) for r in carried if r["value_hmac"] in hashes}
+    ends = [("source_l", "source_key_l"), ("source_r", "source_key_r")]
+    for r in columns_at(warehouse, "id.edge", [name for end in ends for name in end]).to_pylist():
+        left, right = ((r[source], r[key]) for source, key in ends)
+        tied |= ({right} if left in records else set()) | ({left} if right in records else set())
+    members = columns_at(warehouse, "id.golden_member", _MEMBER).to_pylist()
+    changing = tied | set(records)
+    return sorted(
+        {
+            r["golden_id"]
+            for r in members
+            if not r["valid_to_on"] and (r["source"], r["source_key"]) in changing
+        }
+    )
+
+
 def _records_by_value(
     spark: SparkSession,
     warehouse: Path,

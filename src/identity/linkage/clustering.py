@@ -26,6 +26,8 @@ LARGEST: Final = 400
 _TO_BEST: Final = 0.25
 # Bits against two records of a source that holds nobody twice.
 _FORBIDDEN: Final = 20.0
+# Bits for what is to stay one, whatever speaks against it; a ban is worth more.
+_SETTLED: Final = 1e3
 _NEVER: Final = -1e9
 _UNKNOWN: Final = -99.0
 
@@ -42,12 +44,19 @@ class Rules:
         keep: The same for groups that were one before; not above `join`.
         limits: How many values of a namespace one person may have.
         alone: Sources that hold nobody twice.
+        is_settled: Whether groups of before stay one, and are never one with others of before.
     """
 
     join: float = 0.0
     keep: float = 0.0
     limits: Mapping[str, int] = field(default_factory=dict)
     alone: frozenset[str] = frozenset()
+    is_settled: bool = False
+
+    @property
+    def for_kept(self) -> float:
+        """Bits for groups that were one before."""
+        return _SETTLED if self.is_settled else self.join - self.keep
 
 
 class Components(NamedTuple):
@@ -177,6 +186,9 @@ def merge_groups(groups: Sequence[Group], ends: tuple[Ints, Ints], evidence: Evi
         For each group, the place of the first group it ended up with.
     """
     table = _table(groups, ends, evidence)
+    if rules.is_settled:
+        were = np.array([bool(group.before) for group in groups])
+        table.never |= np.outer(were, were) & ~table.were_one
     size = len(groups)
     labels = np.arange(size)
     scores = _scores(table, model, rules, slice(None))
@@ -236,6 +248,6 @@ def _scores(table: _Table, model: Model, rules: Rules, rows: slice | int) -> Arr
     if model.household is not None:
         household = np.log2(model.household.prior) + (table.household[rows] / pairs).sum(axis=-1)
         score = score - np.logaddexp2(0.0, np.clip(household, -60.0, 60.0))
-    score = score - _FORBIDDEN * table.forbidden[rows] + (rules.join - rules.keep) * table.were_one[rows]
+    score = score - _FORBIDDEN * table.forbidden[rows] + rules.for_kept * table.were_one[rows]
     result: Array = np.where(table.never[rows], _NEVER, score).astype(np.float32)
     return result

@@ -90,6 +90,7 @@ def link_records(
         keep=log_odds(model.thresholds.keep),
         limits=known.limits,
         alone=alone,
+        is_settled=known.is_settled,
     )
     merged = spread(work, partial(solve, model=model, rules=rules))
     into = np.arange(known.records, dtype=np.int64)

@@ -42,6 +42,7 @@ class Known:
         held: Values of namespaces of which a person has a limited number: `record`, `namespace`, `value`.
         limits: That number, by namespace.
         before: By record, the group it was in before, as a number; -1 for none.
+        is_settled: Whether groups of before stay as they were: only records that were in none are joined anew.
     """
 
     records: int
@@ -50,6 +51,7 @@ class Known:
     held: pd.DataFrame = field(default_factory=_nothing_held)
     limits: Mapping[str, int] = field(default_factory=dict)
     before: Ints | None = None
+    is_settled: bool = False
 
 
 class Joined(NamedTuple):

@@ -75,6 +75,7 @@ class Evidence:
         decisions: Pairs a person decided on: `source_l`, `source_key_l`, `source_r`, `source_key_r`, `decision`.
         identifiers: silver.identifier rows.
         before: Open rows of id.golden_member on the eve of the run.
+        is_settled: Whether what was one golden id there stays so, and two stay two.
     """
 
     shared: DataFrame
@@ -82,6 +83,7 @@ class Evidence:
     decisions: DataFrame
     identifiers: DataFrame
     before: DataFrame
+    is_settled: bool = False
 
 
 def resolve_edges(
@@ -184,6 +186,7 @@ def _known(
         held=held.loc[held["record"] >= 0, ["record", "namespace", "value"]],
         limits=limits,
         before=_before(evidence.before, nodes),
+        is_settled=evidence.is_settled,
     )
 
 

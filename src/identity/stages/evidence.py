@@ -32,12 +32,17 @@ def evidence_of(run: Run, permission: DataFrame) -> Evidence:
     eve = (F.col("valid_from_on") < F.lit(run.on)) & (
         F.coalesce("valid_to_on", F.lit(run.on)) >= F.lit(run.on)
     )
+    before = tables.read("id.golden_member").where(eve if run.unsettled is None else "valid_to_on is null")
+    if run.unsettled is not None:
+        free = tables.spark.createDataFrame([(g,) for g in sorted(run.unsettled)], "golden_id string")
+        before = before.join(F.broadcast(free), on="golden_id", how="left_anti")
     return Evidence(
         shared=tables.staged(shared, "shared_edge"),
         records=compared if matching.probabilistic else None,
         decisions=usable(tables.read("id.review_pair"), permission, on=run.on),
         identifiers=identifiers,
-        before=tables.read("id.golden_member").where(eve),
+        before=before,
+        is_settled=run.unsettled is not None,
     )
 
 

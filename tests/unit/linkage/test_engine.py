@@ -272,6 +272,27 @@ def test_groups_that_were_one_stay_one_down_to_the_lower_threshold(town: Town, t
     assert kept.tolist() == free.labels.tolist()
 
 
+def test_what_is_settled_stays_and_only_the_others_are_joined_anew(town: Town, types: dict[str, str]):
+    records, _ = town
+    free = linked(records, types)
+    copies = set(free.copies["l"]) | set(free.copies["r"])
+    groups = pd.Series(range(len(records))).groupby(free.labels).agg(list)
+    parted, loose = [g for g in groups if len(g) > 1 and copies.isdisjoint(g)][:2]
+    before = free.labels.copy()
+    before[parted[1:]] = len(records)  # was another golden id
+    before[loose[-1]] = -1  # was in none
+    hardly_ever = 1 - 2.0**-40
+    for model in (free.model, replace(free.model, thresholds=Thresholds(hardly_ever, hardly_ever))):
+        known = Known(len(records), before=before, is_settled=True)
+        labels = linked(records, types, known=known, model=model).labels
+        stay = before >= 0
+        assert len(set(zip(labels[stay].tolist(), before[stay].tolist(), strict=True))) == len(
+            set(before[stay])
+        )
+        assert len(set(labels[stay].tolist())) == len(set(before[stay]))
+        assert (labels[loose[-1]] == labels[loose[0]]) == (model is free.model)
+
+
 def test_many_copies_are_compared_once_and_stay_together(town: Town, types: dict[str, str]):
     records, _ = town
     copied = pd.concat([records, *[records.iloc[[0]]] * 300], ignore_index=True)
