@@ -13,7 +13,8 @@ TOLD: dict[str, Any] = {
     "golden_ids": ["g1"],
     "doubtful_records": 2,
     "records": [
-        {"source": "crm", "source_key": "C1", "family_name": "<b>virtanen</b>", "emails": ["a@x.fi", "b@x.fi"], "flat": None}
+        {"source": "crm", "source_key": "C1", "family_name": "<b>virtanen</b>",
+         "first_seen_at": "2025-09-15T11:00:00.000Z", "emails": ["a@x.fi", "b@x.fi"], "flat": None}
     ],
     "identifiers": [{"namespace": "email", "value_hmac": "f" * 64, "value": "a@x.fi"}],
     "delivered": [{"source": "crm", "record": {"contact_id": "C1", "permissions": [{"code": "ads", "value": "refused"}]}}],
@@ -41,6 +42,7 @@ def test_everything_is_shown_and_markup_is_text():
     for text in (
         "<b>virtanen</b>",
         "a@x.fi, b@x.fi",
+        "2025-09-15 11:00:00",
         "contract",
         "Contacts",
         "Profile: profile service",
