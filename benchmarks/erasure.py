@@ -135,7 +135,8 @@ def chosen(world: World, count: int, seed: int) -> tuple[list[str], set[Record],
 def erased(world: World, count: int, seed: int, *, again: bool) -> None:
     """Erase, compare, and print."""
     named, records, ended = chosen(world, count, seed)
-    near = {world.members()[record][0] for record in records | tied(world, records)}
+    tied_records = tied(world, records)
+    near = {world.members()[record][0] for record in records | tied_records}
     before, persons, sales = world.members(), world.persons(), world.sales()
     landing = {p: p.read_bytes().splitlines() for p in sorted(world.landing.rglob("*")) if p.is_file()}
     requests = world.warehouse.parent / "requests.txt"
@@ -149,16 +150,19 @@ def erased(world: World, count: int, seed: int, *, again: bool) -> None:
     of_theirs = {
         r for r in far - after.keys() if r[0] in ("cookie", "mobile_id", "tills") and world.is_listed(r)
     }
-    others = far - of_theirs
+    # A payment card or device that they shared may join strangers to them: freed of their refusal, for one.
+    joined = {after[r][0] for r in tied_records if r in after}
+    others = {r for r in far - of_theirs if after.get(r, ("",))[0] not in joined}
     moved = sum(before[r][0] != after.get(r, ("",))[0] for r in others)
     changed = sum(persons[r] != persons_after.get(r) for r in others & persons.keys())
-    shared = {r for r in before if before[r][0] in near} - records
+    shared = {r for r in before if before[r][0] in near or after.get(r, ("",))[0] in joined} - records
     changed_near = sum(before[r][0] != after.get(r, ("",))[0] for r in shared)
     print(
         f"{count:,} persons ({len(records):,} records): {seconds:.1f} s, residue {told['residue']} of "
         f"{told['values_looked_for']:,} values in {told['files_scanned']:,} files; "
         f"others: {moved} golden ids of {len(others):,} records and {changed} person records changed, {len(of_theirs)} "
-        f"devices and cards used by nobody else gone; of {len(shared):,} records tied to them {changed_near} changed; "
+        f"devices and cards used by nobody else gone; of {len(shared):,} records tied to them, or joined with "
+        f"one that is, {changed_near} changed; "
         f"sales the same: {world.sales() == sales}; rows left in gold: {sum(world.published_rows(ended).values())}",
         flush=True,
     )
@@ -236,7 +240,8 @@ def killed(world: World, count: int, seed: int, kills: int) -> None:
         # The next start is a run as often as it is `erase`.
         if _plan_of(world).is_file() and number % 2:
             verb = ["run", "--run-date", DAYS[-1]]
-        if state is not None:
+        # A kill may come after all was done, and then there is nothing to resume.
+        if state is not None and (verb[1] != "--resume" or _plan_of(world).is_file()):
             world.said(*verb)
         certificates = sorted(
             world.warehouse.glob("rights/certificates/*.json"), key=lambda path: path.stat().st_mtime

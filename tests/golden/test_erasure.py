@@ -2,7 +2,7 @@
 
 import gzip
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -39,10 +39,10 @@ def plain_texts(*roots: Path) -> Iterator[tuple[Path, str]]:
             yield path, str(pq.read_table(path).to_pylist()).lower()
 
 
-def erased(world: World, *identifiers: str) -> dict[str, object]:
+def erased(world: World, *identifiers: str, requests: Sequence[str] = ()) -> dict[str, object]:
     config = load_config(ROOT / "conf/local.yaml", landing=world.landing, warehouse=world.warehouse)
     run = Run(config, world.tables, SECOND, config.secret(), Console(file=world.said, width=200))
-    return erase(run, identifiers)[-1]
+    return erase(run, identifiers, requests=requests)[-1]
 
 
 def delivered_but_not_taken(world: World, contact_id: str) -> tuple[Path, Path, str]:
@@ -107,7 +107,7 @@ def test_persons_leave_and_all_others_stay(copied: World):
 
     contacts, receipts, namesake = delivered_but_not_taken(copied, "C00000001")
 
-    told = erased(copied, *one_each)
+    told = erased(copied, *one_each, requests=["R-1"])
 
     assert contacts.read_text(encoding="utf-8").splitlines() == ["", namesake]
     assert receipts.read_text(encoding="utf-8").splitlines()[1].endswith(",,")
@@ -150,6 +150,9 @@ def test_persons_leave_and_all_others_stay(copied: World):
     assert copied.run(SECOND)["is_repeat"]
     with pytest.raises(UnknownRecordError):
         erased(copied, "record=crm:C00000001")
+    assert erased(copied, *one_each, requests=["R-1"]) == told  # asked again: the same answer
+    with pytest.raises(UnknownRecordError):
+        erased(copied, *one_each, requests=["R-2"])
     with pytest.raises(UnknownRecordError):
         erased(copied, "phone=no number at all")
     original = (ROOT / "data_samples/world/landing/2026-01-31/crm/contacts.jsonl").read_text(encoding="utf-8")

@@ -4,13 +4,29 @@ import hashlib
 import hmac
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from identity.erasure.plan import Plan
 from identity.erasure.scan import Residue
 from identity.pages.certificate import certificate_page
+from identity.tables import rows_at
+
+ANSWER: Final = "erased, certificate "
+"""How a request says which certificate answered it."""
+
+
+def answered_by(warehouse: Path, requests: Collection[str]) -> dict[str, Any] | None:
+    """The certificate that answered all of some requests; None where there is none, or no request."""
+    registered = {row["request_id"]: row for row in rows_at(warehouse, "ops.subject_request")}
+    outcomes = {str(registered.get(name, {}).get("outcome") or "") for name in requests}
+    outcome = outcomes.pop() if len(outcomes) == 1 else ""
+    path = _path(warehouse, outcome.removeprefix(ANSWER))
+    if not outcome.startswith(ANSWER) or not path.is_file():
+        return None
+    told: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return told
 
 
 def write_certificate(
@@ -44,8 +60,12 @@ def write_certificate(
     }
     text = json.dumps(told, sort_keys=True)
     told["signature"] = hmac.new(key, b"identity:certificate\x1f" + text.encode(), hashlib.sha256).hexdigest()
-    path = warehouse / "rights" / "certificates" / f"{plan.id}.json"
+    path = _path(warehouse, plan.id)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(told, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     path.with_suffix(".html").write_text(certificate_page(told), encoding="utf-8")
     return told
+
+
+def _path(warehouse: Path, erasure: str) -> Path:
+    return warehouse / "rights" / "certificates" / f"{erasure}.json"

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from identity.contracts import contract_of
 from identity.erasure import files as landing
-from identity.erasure.certificate import write_certificate
+from identity.erasure.certificate import ANSWER, answered_by, write_certificate
 from identity.erasure.lines import Found, Line, find_lines, unlinked, with_corrections
 from identity.erasure.needles import Needles, is_searchable
 from identity.erasure.plan import Plan, load_plan, remove_plan, save_plan
@@ -43,11 +43,12 @@ def erase(run: Run, identifiers: Sequence[str], *, requests: Sequence[str] = ())
     Args:
         run: A run for the date to be published again.
         identifiers: Golden ids, records or identifiers; none only finishes what was begun.
-        requests: Requests that are answered by it; registered where they are not, and closed when it is done.
+        requests: Requests that are answered by it; registered where they are not, and closed when it is done. Where the
+            persons are gone and one certificate answered all of them, it is returned: a repeat does nothing.
 
     Raises:
         SubjectError: A request's name is no name, or another's.
-        UnknownRecordError: No identifier stands for anybody.
+        UnknownRecordError: No identifier stands for anybody, and no certificate answers the requests.
         ErasureError: An identifier stands for several persons, or values are left somewhere.
         LockError: A run holds the warehouse.
     """
@@ -61,7 +62,16 @@ def erase(run: Run, identifiers: Sequence[str], *, requests: Sequence[str] = ())
         if identifiers:
             require_not_before(run)
             run.finish_commit()
-            plan = _plan(run, identifiers, requests)
+            try:
+                plan = _plan(run, identifiers, requests)
+            except UnknownRecordError:
+                answered = answered_by(warehouse, requests)
+                if answered is None:
+                    raise
+                run.console.print(
+                    "[yellow]note[/] they were erased before, and that is the answer to the request"
+                )
+                return [c for c in certificates if c["erasure"] != answered["erasure"]] + [answered]
             for name in requests:
                 receive(warehouse, name, "erasure", (), run.on)
             save_plan(plan, warehouse)
@@ -171,7 +181,7 @@ def _carry_out(run: Run, plan: Plan) -> dict[str, Any]:
             "remove them, or what they hold, then `identity erase --resume`"
         )
     for name in plan.requests:
-        close(warehouse, name, outcome=f"erased, certificate {plan.id}", on=run.on)
+        close(warehouse, name, outcome=ANSWER + plan.id, on=run.on)
     forget_history_of(warehouse, "ops.subject_request")
     remove_plan(warehouse)
     return certificate
