@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from identity.config_reading import load_config
-from identity.erasure.scan import scan
+from identity.erasure.scan import Sought, scan
 from identity.retention.maintain import maintain
 from identity.run import Run
 from tests.golden.conftest import ROOT, World
@@ -76,7 +76,8 @@ def test_what_is_expired_is_in_no_file_and_nobody_permits_more(copied: World):
     kept = copied.frame("bronze.web_events")
     assert set(kept["kept_for"]) == {"statement"}
     assert len(kept) == told["bronze.web_events"]["reduced"]
-    assert scan(copied.warehouse, copied.landing, looked_at, [], lambda _: None).hits == {}
+    sought = Sought(values=looked_at, suppressed=[], strong=looked_at, taken=[])
+    assert scan(copied.warehouse, copied.landing, sought, lambda _: None).hits == {}
     assert copied.frame("silver.web_view").empty
     pd.testing.assert_frame_equal(statements(copied), said)
     after = permitted(copied)

@@ -11,7 +11,7 @@ from identity import rotation
 from identity.config import Config
 from identity.config_reading import load_config
 from identity.contracts import contract_of
-from identity.erasure.scan import scan
+from identity.erasure.scan import Sought, scan
 from identity.errors import PlatformError
 from identity.keys import fingerprint, key_in_force
 from identity.rotation import rotate_key
@@ -110,8 +110,8 @@ def test_everybody_keeps_the_golden_id_and_no_old_hash_is_left(
     pd.testing.assert_frame_equal(now[same], translated.sort_values(by, ignore_index=True)[same])
 
     hashes = [*known["value_hmac"], *devices, *heard]
-    left = scan(copied.warehouse, copied.landing, hashes, [gone], lambda _: None).hits
-    assert left == {}
+    sought = Sought(values=hashes, suppressed=[gone], strong=hashes, taken=[])
+    assert scan(copied.warehouse, copied.landing, sought, lambda _: None).hits == {}
     assert copied.run(SECOND)["is_repeat"]
 
     # Who was erased under the old key is delivered again.
