@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from identity.config import Config, Purpose
+from identity.config import Config, Journey, Purpose, Stage
 from identity.consent.restrictions import in_force
 from identity.contracts import contract_of, purpose_table
 from identity.errors import ConfigError, RunDateError
@@ -57,8 +57,8 @@ class Audience:
 def export_audience(config: Config, out: Path, *, purpose: str, recipient: str, on: dt.date) -> Audience:
     """Write whom a purpose may contact on a date, and log that it was done.
 
-    Decisions are those of the newest publication; what has expired since then, complaints opened since then and
-    restrictions are judged as of the date.
+    Decisions are those of the newest publication; what has expired since then, complaints opened since then,
+    restrictions and stages of the journey are judged as of the date.
 
     Args:
         config: The configuration; the purpose must be one that needs a contact point.
@@ -73,7 +73,7 @@ def export_audience(config: Config, out: Path, *, purpose: str, recipient: str, 
         PlatformError: The file cannot be written, or another one is there.
         LockError: A run is writing to the warehouse.
     """
-    asked = _purpose(config, purpose)
+    _require_contact(config, purpose)
     if not recipient.strip():
         raise ConfigError("--recipient: say who gets the file")
     if out.suffix.lower() not in (".csv", ".parquet"):
@@ -82,7 +82,7 @@ def export_audience(config: Config, out: Path, *, purpose: str, recipient: str, 
         raise RunDateError(f"nothing is published in {config.warehouse}; run first")
     with only_writer(config.warehouse):
         publication = _publication(config.warehouse, purpose, on)
-        reached, left_out = _reached(config.warehouse, purpose, asked, publication["published_for"], on)
+        reached, left_out = _reached(config, purpose, publication["published_for"], on)
         content = _content(reached, out)
         use = {
             "purpose": purpose,
@@ -98,13 +98,12 @@ def export_audience(config: Config, out: Path, *, purpose: str, recipient: str, 
     )
 
 
-def _purpose(config: Config, name: str) -> Purpose:
+def _require_contact(config: Config, name: str) -> None:
     reachable = sorted(n for n, p in config.profile_purposes.items() if p.contact is not None)
     if name not in reachable:
         raise ConfigError(
             f"--purpose {name}: not a purpose that contacts by e-mail or phone; there are {', '.join(reachable)}"
         )
-    return config.purposes[name]
 
 
 def _publication(warehouse: Path, purpose: str, on: dt.date) -> dict[str, Any]:
@@ -127,11 +126,31 @@ def _publication(warehouse: Path, purpose: str, on: dt.date) -> dict[str, Any]:
     return newest
 
 
+def stage_of(profile: Mapping[str, Any], journey: Journey, *, days_since: int) -> Stage:
+    """The stage of the journey, told by nothing but what the purpose's own profile shows of purchases.
+
+    Whoever has an e-mail or phone is identified, so nobody in an audience is an anonymous visitor.
+
+    Args:
+        profile: A row of the purpose's profile, with `recency_days` (null: nothing bought that the purpose may know).
+        journey: Where stages end.
+        days_since: Days from the profile's date to the date asked about.
+    """
+    if profile["recency_days"] is None:
+        return "exploring"
+    days = profile["recency_days"] + days_since
+    if days <= journey.post_purchase_days:
+        return "post_purchase"
+    return "active" if days <= journey.active_days else "lapsed"
+
+
 def _reached(
-    warehouse: Path, purpose: str, asked: Purpose, published_for: dt.date, on: dt.date
+    config: Config, purpose: str, published_for: dt.date, on: dt.date
 ) -> tuple[pd.DataFrame, dict[str, int]]:
     """Golden ids with contact points, hashed and in clear, in order; and how many were left out, by why."""
-    shown = {row["golden_id"] for row in rows_at(warehouse, purpose_table(purpose))}
+    warehouse, asked = config.warehouse, config.purposes[purpose]
+    profiles = {row["golden_id"]: row for row in rows_at(warehouse, purpose_table(purpose))}
+    shown = set(profiles)
     is_permit = (pc.field("purpose") == purpose) & (pc.field("decision") == "permit")
     permits = columns_at(
         warehouse, "consent.effective", [*_POINT, "valid_to_on", "permitted_parts"], is_permit
@@ -148,6 +167,9 @@ def _reached(
     left_out = {
         "restricted": _ids_of(members, _restricted(warehouse, on)),
         "open complaint": _ids_of(members, _complaining(warehouse)) if asked.paused_by_complaint else set(),
+        "stage of the journey": _at_excluded_stage(
+            profiles, asked, config.journey, (on - published_for).days
+        ),
         "expired": shown - set(permits[stands]["golden_id"]),
     }
     may = permits[stands & ~permits["golden_id"].isin(list(set().union(*left_out.values())))]
@@ -181,6 +203,22 @@ def _in_clear(warehouse: Path, kind: str, permits: pd.DataFrame, members: pd.Dat
 
 def _ids_of(members: pd.DataFrame, records: pd.DataFrame) -> set[str]:
     return set(members.merge(records[_RECORD], on=_RECORD)["golden_id"])
+
+
+def _at_excluded_stage(
+    profiles: Mapping[str, Mapping[str, Any]], asked: Purpose, journey: Journey, days_since: int
+) -> set[str]:
+    if not asked.excluded_stages:
+        return set()
+    if any("recency_days" not in profile for profile in profiles.values()):
+        raise RunDateError(
+            "what is published tells no stage of the journey; run again with this configuration"
+        )
+    return {
+        golden_id
+        for golden_id, profile in profiles.items()
+        if stage_of(profile, journey, days_since=days_since) in asked.excluded_stages
+    }
 
 
 def _complaining(warehouse: Path) -> pd.DataFrame:

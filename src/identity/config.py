@@ -43,10 +43,15 @@ class Namespace(Frozen):
 Detail = Literal["total", "product_group", "product"]
 # Of purchases, from the least.
 DETAILS: tuple[Detail, ...] = ("total", "product_group", "product")
+Stage = Literal["exploring", "post_purchase", "active", "lapsed"]
 
 
 class Purpose(Frozen):
-    """What data may be used for, on which lawful basis, which data categories that takes, and for how long."""
+    """What data may be used for, on which lawful basis, which data categories that takes, and for how long.
+
+    Attributes:
+        excluded_stages: Stages of the journey at which an audience of the purpose leaves a customer out.
+    """
 
     basis: Literal["consent", "contract", "legitimate_interest"]
     categories: frozenset[str] = frozenset()
@@ -56,7 +61,15 @@ class Purpose(Frozen):
     detail: Detail = "total"
     grants_detail: Detail | None = None
     paused_by_complaint: bool = False
+    excluded_stages: frozenset[Stage] = frozenset()
     profile: bool = True
+
+
+class Journey(Frozen):
+    """When a stage of the journey ends, in days since the last purchase (`audience.stages`)."""
+
+    post_purchase_days: int = Field(default=14, gt=0)
+    active_days: int = Field(default=365, gt=0)
 
 
 class Notice(Frozen):
@@ -227,6 +240,7 @@ class Config(Frozen):
     purposes: dict[str, Purpose]
     technical_purposes: tuple[str, ...]
     notices: dict[str, Notice] = {}
+    journey: Journey = Journey()
     matching: Matching
     sources: dict[str, SourceContract]
 

@@ -35,6 +35,7 @@ def load_config(
     parts["technical_purposes"] = purposes.pop("technical", ())
     parts["purposes"] = purposes.pop("purposes", {})
     parts["notices"] = purposes.pop("notices", {})
+    parts["journey"] = purposes.pop("journey", {})
     parts["matching"] = _resolve(_read_named(raw, "matching", base, faults), "model", base)
     faults += [
         f"{key}: unknown key in {file}"
@@ -82,14 +83,7 @@ _FILES = ("identifiers", "purposes", "matching", "sources", "extends", "key")
 
 def _cross_faults(config: Config, *, need_model: bool) -> Iterable[str]:
     """What no single field can see: references between files, and preconditions of a lawful source."""
-    for name, purpose in config.purposes.items():
-        for category in sorted(purpose.categories - CATEGORIES):
-            yield f"purposes.{name}: unknown category {category}; known are {sorted(CATEGORIES)}"
-        if purpose.grants_detail and (purpose.profile or purpose.basis != "consent"):
-            yield f"purposes.{name}: who grants a detail is asked for it: basis consent and profile false"
-        asked = any(name in to for source in config.sources.values() for to in source.consent.codes.values())
-        if purpose.grants_detail and not asked:
-            yield f"purposes.{name}: grants a detail, but no source has a code for it, so nobody could ever grant it"
+    yield from _purpose_faults(config)
     yield from _catalogue_faults(config)
     for required in ("collect", "identity.link", "analytics"):
         if required not in config.purposes:
@@ -105,6 +99,25 @@ def _cross_faults(config: Config, *, need_model: bool) -> Iterable[str]:
     for source_name in config.matching.sources:
         if source_name not in config.sources:
             yield f"matching.sources: no source contract {source_name}"
+
+
+def _purpose_faults(config: Config) -> Iterable[str]:
+    """Purposes that ask for what they cannot have."""
+    for name, purpose in config.purposes.items():
+        for category in sorted(purpose.categories - CATEGORIES):
+            yield f"purposes.{name}: unknown category {category}; known are {sorted(CATEGORIES)}"
+        if purpose.grants_detail and (purpose.profile or purpose.basis != "consent"):
+            yield f"purposes.{name}: who grants a detail is asked for it: basis consent and profile false"
+        asked = any(name in to for source in config.sources.values() for to in source.consent.codes.values())
+        if purpose.grants_detail and not asked:
+            yield f"purposes.{name}: grants a detail, but no source has a code for it, so nobody could ever grant it"
+        if purpose.excluded_stages and not (purpose.contact and "purchase" in purpose.categories):
+            yield (
+                f"purposes.{name}: excluded_stages are for a purpose that has a contact and may use the category purchase, "
+                "which tells the stage"
+            )
+    if config.journey.post_purchase_days >= config.journey.active_days:
+        yield "journey: post_purchase_days must be less than active_days"
 
 
 def _catalogue_faults(config: Config) -> Iterable[str]:

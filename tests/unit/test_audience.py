@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import shutil
 import stat
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,9 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from identity.audience import stage_of
 from identity.cli import main
-from identity.config import Config
+from identity.config import Config, Journey
 from identity.config_reading import load_config
 from identity.contracts import TableContract, contract_of, purpose_contract
 from identity.erasure.rewrite import without_contact_points
@@ -114,13 +116,29 @@ def published(root: Path, *, version: int = 0, on: dt.date = DAY) -> None:
     replace_at(root, [row | {"versions": versions}], contract_of("ops.publication"))
 
 
+def changed_conf(folder: Path, old: str, new: str) -> Path:
+    """A copy of the configuration with other purposes."""
+    shutil.copytree(CONF.parent, folder / "conf")
+    path = folder / "conf" / "purposes.yaml"
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), encoding="utf-8")
+    return folder / "conf" / CONF.name
+
+
 def audience(
-    world: Path, out: Path, *, on: dt.date = DAY, recipient: str = "ESP", purpose: str = EMAIL
+    world: Path,
+    out: Path,
+    *,
+    on: dt.date = DAY,
+    recipient: str = "ESP",
+    purpose: str = EMAIL,
+    conf: Path = CONF,
 ) -> int:
     with pytest.raises(SystemExit) as ended:
         main(
             [
-                "audience", "--conf", str(CONF), "--warehouse", str(world), "--purpose", purpose, "--out", str(out),
+                "audience", "--conf", str(conf), "--warehouse", str(world), "--purpose", purpose, "--out", str(out),
                 "--recipient", recipient, "--run-date", on.isoformat(), "--json",
             ]
         )  # fmt: skip
@@ -140,6 +158,61 @@ def test_who_goes_out(spark: Any, world: Path, tmp_path: Path, capsys: pytest.Ca
     assert (told["customers"], told["contact_points"]) == (3, 4)
     assert told["left_out"] == {"open complaint": 1, "no address in clear": 1}
     assert stat.S_IMODE((tmp_path / "out.csv").stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize(
+    ("recency", "later", "stage"),
+    [
+        (None, 0, "exploring"),
+        (None, 900, "exploring"),
+        (0, 0, "post_purchase"),
+        (14, 0, "post_purchase"),
+        (14, 1, "active"),
+        (300, 65, "active"),
+        (300, 66, "lapsed"),
+    ],
+)
+def test_the_stage_is_told_by_days_since_the_last_purchase(recency: int | None, later: int, stage: str):
+    assert stage_of({"recency_days": recency}, Journey(), days_since=later) == stage
+
+
+def test_who_is_at_an_excluded_stage_on_the_day_stays_out(
+    spark: Any, world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    conf = changed_conf(
+        tmp_path, "contact: email, ", "contact: email, excluded_stages: [exploring, post_purchase], "
+    )
+    bought = {"anna": 13, "bo": 14, "angry": 0}  # "old" bought nothing
+    write(
+        world,
+        purpose_contract(EMAIL, categories=frozenset({"contact", "purchase"})),
+        *({"golden_id": g, "recency_days": bought.get(g)} for g in ("anna", "bo", "angry", "old")),
+    )
+    published(world, version=1)
+    told = []
+    for name, on in (
+        ("now.csv", DAY),
+        ("next.csv", DAY + dt.timedelta(days=1)),
+        ("then.csv", DAY + dt.timedelta(days=2)),
+    ):
+        assert audience(world, tmp_path / name, on=on, conf=conf) == 0
+        rows = (tmp_path / name).read_text(encoding="utf-8").splitlines()[1:]
+        told.append(
+            (
+                {row.split(",")[0] for row in rows},
+                json.loads(capsys.readouterr().out)["left_out"],
+            )
+        )
+    assert audience(world, tmp_path / "before.csv", conf=conf) == 0
+    write(world, purpose_contract(EMAIL, categories=frozenset({"contact"})), {"golden_id": "anna"})
+    published(world, version=2)
+    assert audience(world, tmp_path / "unknown.csv", conf=conf) == 9
+    assert "tells no stage of the journey" in capsys.readouterr().err
+    assert told == [
+        (set(), {"open complaint": 1, "stage of the journey": 3}),
+        ({"bo"}, {"open complaint": 1, "stage of the journey": 2}),
+        ({"anna", "bo"}, {"open complaint": 1, "stage of the journey": 1}),
+    ]
 
 
 def test_a_yes_that_expired_since_the_publication_is_left_out(

@@ -132,6 +132,22 @@ def test_who_grants_a_detail_is_asked_for_it(change: Change):
     ]
 
 
+def test_a_stage_of_the_journey_needs_purchases_to_be_told_by(change: Change):
+    def excluding(name: str) -> Any:
+        return lambda c: c["purposes"][name].update(excluded_stages=["lapsed"])
+
+    assert load_config(change("purposes.yaml", excluding("marketing.email")))
+    conf = change("purposes.yaml", excluding("marketing.phone"))  # sees no purchases
+    change("purposes.yaml", excluding("analytics"))  # contacts nobody
+    change("purposes.yaml", lambda c: c["journey"].update(post_purchase_days=365))
+    says = "excluded_stages are for a purpose that has a contact and may use the category purchase, which tells the stage"
+    assert sorted(faults(conf)) == [
+        "journey: post_purchase_days must be less than active_days",
+        f"purposes.analytics: {says}",
+        f"purposes.marketing.phone: {says}",
+    ]
+
+
 def test_all_faults_are_told_at_once(change: Change):
     change("local.yaml", lambda c: c.update(waerhouse="w"))  # misspelt
     change("matching.yaml", lambda c: c.update(session_gap_minutes=0))  # out of bounds
