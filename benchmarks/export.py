@@ -149,6 +149,25 @@ def _compare(
         for column, source in (("member_no", "loyalty"), ("contact_id", "crm"), ("login_id", "web_events")):
             if held.get(column) and (source, held[column]) not in expected:
                 result.others.append(f"delivered {source}:{held[column]}")
+    hashes = {row["value_hmac"] for row in told["identifiers"]} | {None}
+    result.leaked += [
+        f"contact point of a decision for {row['purpose']}"
+        for row in told["decisions"]
+        if row["channel"] != "any" and row["contact_point"] not in hashes
+    ]
+    result.leaked += [
+        f"contact point of a use for {row['purpose']}"
+        for row in told["uses"]
+        if row["contact_point_hmac"] not in hashes
+    ]
+    events = {row["event_key"] for row in told["consents"]} | {None}
+    result.leaked += [
+        "statement of another" for row in told["decisions"] if row["winning_event_key"] not in events
+    ]
+    parts = {part for _, part in subject.parts}
+    result.leaked += [
+        "part of another" for row in told["decisions"] if not set(row["permitted_parts"]) <= parts
+    ]
     text = str({name: rows for name, rows in told.items() if name not in ("sources", "purposes")})
     mine = set().union(*(values.get(r, set()) for r in subject.records))
     for doubtful in subject.doubtful:

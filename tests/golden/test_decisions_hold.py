@@ -57,6 +57,7 @@ def test_decisions_hold_in_the_next_run_which_leaves_them_as_they_are(
     assert copied.tables.version("id.review_pair") == before
 
 
+@pytest.mark.long
 def test_decisions_hold_when_everything_else_is_loaded_anew(copied: World, decided: pd.DataFrame) -> None:
     for table in copied.warehouse.glob("*/*"):
         if table.is_dir() and table != copied.warehouse / "id" / "review_pair":

@@ -88,6 +88,7 @@ def assert_ledger_tells_the_membership(world: World, *dates: dt.date) -> None:
     assert set(world.frame("id.crosswalk")["golden_id"]) == minted  # no id that never lived
 
 
+@pytest.mark.long
 def test_a_run_that_dies_amid_the_id_tables_is_finished_by_the_next_of_another_date(
     copied: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -113,6 +114,7 @@ def test_a_run_that_dies_amid_the_id_tables_is_finished_by_the_next_of_another_d
     assert_ledger_tells_the_membership(copied, SECOND, THIRD, FOURTH)
 
 
+@pytest.mark.long
 def test_a_run_that_changes_too_many_ids_stops_until_somebody_says_yes(copied: World) -> None:
     """Without Splink many records part: a change of the configuration that nobody should publish unseen."""
     matching = load_config(ROOT / "conf" / "local.yaml").matching.model_copy(update={"probabilistic": False})

@@ -129,6 +129,12 @@ def _frames(tables: Tables, config: Config, subject: Subject, *, key: bytes) -> 
         on=["subject_namespace", "subject_hmac"],
         how="left_semi",
     )
+    points = (
+        identifiers.join(records, on=_KEY, how="left_semi")
+        .where("namespace in ('email', 'phone')")
+        .select("value_hmac")
+        .distinct()
+    )
     mine = cards.join(
         records.where("source = 'loyalty'").select(F.col("source_key").alias("member_no")),
         on="member_no",
@@ -142,7 +148,7 @@ def _frames(tables: Tables, config: Config, subject: Subject, *, key: bytes) -> 
         "views": of_parts(views).select(*tables.read("silver.web_view").columns),
         "interactions": of_records("silver.interaction"),
         "consents": said,
-        "decisions": of_ids("consent.effective"),
+        "decisions": _decisions(of_ids("consent.effective"), points, said, subject),
         "restrictions": of_records("consent.restriction"),
         "corrections": of_records("silver.correction"),
         "cards": mine,
@@ -153,13 +159,43 @@ def _frames(tables: Tables, config: Config, subject: Subject, *, key: bytes) -> 
         .drop("is_own"),
         "evidence": _between(tables.read("id.edge"), records),
         "household": of_ids("id.household").drop("household_id"),
-        "uses": of_ids("ops.data_use_log"),
+        "uses": _of_points(
+            of_ids("ops.data_use_log"), points, "contact_point_hmac", "contact_point_hmac is null"
+        ),
     }
     # A profile of a golden id that has other parts may show what is theirs.
     if not subject.doubtful:
         shown = ["gold.profile_core", *map(purpose_table, config.profile_purposes)]
         frames |= {table: of_ids(table) for table in shown if tables.exists(table)}
     return frames
+
+
+def _of_points(rows: DataFrame, points: DataFrame, column: str, at_large: str) -> DataFrame:
+    """Rows about a contact point of the person's own, or about none: others are of doubtful records."""
+    own = points.select(F.col("value_hmac").alias(column), F.lit(True).alias("is_own"))
+    return rows.join(own, on=column, how="left").where(f"is_own or {at_large}").select(*rows.columns)
+
+
+def _decisions(decided: DataFrame, points: DataFrame, said: DataFrame, subject: Subject) -> DataFrame:
+    """What was decided of the person: her contact points, her parts, and the statement that won if it is hers."""
+    own = said.select(
+        F.col("source").alias("winning_source"), F.col("event_key").alias("winning_event_key")
+    ).distinct()
+    shown = _of_points(decided, points, "contact_point", "channel = 'any'")
+    hers = F.col("is_hers").isNotNull()
+    return (
+        shown.join(
+            own.withColumn("is_hers", F.lit(True)), on=["winning_source", "winning_event_key"], how="left"
+        )
+        .withColumns({name: F.when(hers, F.col(name)) for name in own.columns})
+        .withColumn(
+            "permitted_parts",
+            F.array_intersect(
+                "permitted_parts", F.array(*(F.lit(part) for _, part in sorted(subject.parts)))
+            ),
+        )
+        .select(*decided.columns)
+    )
 
 
 def _delivered(
