@@ -12,11 +12,13 @@ from rich.console import Console
 
 from identity.cli import main
 from identity.config_reading import load_config
+from identity.contracts import contract_of
 from identity.erasure.erase import erase
 from identity.erasure.plan import plan_file
 from identity.errors import UnknownRecordError
 from identity.run import Run
 from identity.standardise.identifiers import hash_key, hash_of
+from identity.tables import append_at
 from tests.golden.conftest import ROOT, SECOND, World
 from tests.golden.test_rights_change import CONF, NEW_EMAIL, ask, changed, four, put_right
 
@@ -175,6 +177,10 @@ def test_what_a_person_had_asked_for_and_what_went_out_goes_with_her(
     with pytest.raises(SystemExit) as ended:
         main(["audience", *sent, *told])
     assert ended.value.code == 0
+    log = copied.frame("ops.data_use_log")
+    # Somebody else's went to a printer, who need not be told of her.
+    elsewhere = log[log["golden_id"] != person].head(1).assign(use_id="other", recipient="printer")
+    append_at(copied.warehouse, elsewhere.to_dict("records"), contract_of("ops.data_use_log"))
     assert len(copied.frame("ops.data_use_log").query("golden_id == @person").dropna()) > 0
     assert put_right(copied, person, {"birth_date": "17.5.1980", "email": NEW_EMAIL}) > 0
     for verb, *options in (["restrict", "--reason", "contested"], ["object"]):
@@ -188,7 +194,7 @@ def test_what_a_person_had_asked_for_and_what_went_out_goes_with_her(
 
     done = erased(copied, f"golden_id={person}")
 
-    assert (done["persons"], done["residue"]) == (1, 0)
+    assert (done["persons"], done["residue"], done["recipients_to_tell"]) == (1, 0, ["post"])
     used = copied.frame("ops.data_use_log").query("golden_id == @person")
     assert len(used) > 0
     assert used["contact_point_hmac"].isna().all()

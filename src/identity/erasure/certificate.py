@@ -4,7 +4,7 @@ import hashlib
 import hmac
 import json
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,16 +29,13 @@ def answered_by(warehouse: Path, requests: Collection[str]) -> dict[str, Any] | 
     return told
 
 
-def write_certificate(
-    warehouse: Path, plan: Plan, residue: Residue, recipients: Sequence[str], key: bytes
-) -> dict[str, Any]:
+def write_certificate(warehouse: Path, plan: Plan, residue: Residue, key: bytes) -> dict[str, Any]:
     """Write `rights/certificates/<id>.json` and `.html`; returns what they tell.
 
     Args:
         warehouse: The warehouse.
         plan: What was erased.
         residue: What the scan found.
-        recipients: Who is to be told.
         key: The secret key.
     """
     told: dict[str, Any] = {
@@ -56,7 +53,7 @@ def write_certificate(
         "bytes_scanned": residue.bytes,
         "residue": sum(residue.hits.values()),
         "residue_in": residue.hits,
-        "recipients_to_tell": list(recipients),
+        "recipients_to_tell": plan.recipients,
     }
     text = json.dumps(told, sort_keys=True)
     told["signature"] = hmac.new(key, b"identity:certificate\x1f" + text.encode(), hashlib.sha256).hexdigest()

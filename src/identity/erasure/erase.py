@@ -30,6 +30,7 @@ from identity.forget import forget_older
 from identity.pipeline import do_stages, require_not_before
 from identity.rights.persons import DEVICES, OWN_KEYS
 from identity.rights.requests import close, receive
+from identity.rights.uses import uses_of
 from identity.run import Run, only_writer
 from identity.standardise.identifiers import hash_key
 from identity.tables import columns_at, forget_history_of, rows_at
@@ -125,6 +126,7 @@ def _plan(run: Run, identifiers: Sequence[str], requests: Sequence[str]) -> Plan
         touched=touched(config.warehouse, who.records),
         needles=sorted((values - shared) | hashes),
         strong=sorted(strong - shared),
+        recipients=sorted({str(row["recipient"]) for row in uses_of(config.warehouse, who.records)}),
         unsearchable=len(found.values) - len(values - shared),
         counts={
             "identifiers of nobody": who.unknown,
@@ -171,7 +173,7 @@ def _carry_out(run: Run, plan: Plan) -> dict[str, Any]:
         taken = landing.origins(rows_at(warehouse, "ops.file"))
         sought = Sought(plan.needles, hashes, plan.strong, taken)
         residue = scan(warehouse, run.config.landing, sought, status.update)
-    certificate = write_certificate(warehouse, plan, residue, _recipients(warehouse), run.key)
+    certificate = write_certificate(warehouse, plan, residue, run.key)
     if residue.hits:
         plan.state = "planned"
         save_plan(plan, warehouse)
@@ -277,8 +279,3 @@ def _by_file(lines: Collection[Line]) -> dict[str, list[int]]:
     for file_id, row_no in sorted(lines):
         found[file_id].append(row_no)
     return dict(found)
-
-
-def _recipients(warehouse: Path) -> list[str]:
-    """Who was given data of customers and is to be told (art. 19)."""
-    return sorted({str(r["recipient"]) for r in rows_at(warehouse, "ops.data_use_log") if r.get("recipient")})

@@ -18,6 +18,7 @@ from identity.profile.purchases import identified_lines
 from identity.profile.touchpoints import owned_views
 from identity.rights.lines import holders, lines_of
 from identity.rights.persons import Subject
+from identity.rights.uses import uses_of
 from identity.standardise.identifiers import hash_key
 from identity.tables import Tables, in_parallel
 
@@ -66,7 +67,10 @@ def export(tables: Tables, config: Config, subject: Subject, *, key: bytes, on: 
     """
     frames = _frames(tables, config, subject, key=hash_key(key))
     read = in_parallel([partial(_rows, frame) for frame in frames.values()])
-    sections = dict(zip(frames, read, strict=True))
+    uses = [
+        {**row, "used_on": row["used_on"].isoformat()} for row in uses_of(config.warehouse, subject.records)
+    ]
+    sections = dict(zip(frames, read, strict=True)) | {"uses": uses}
     told = {name: sections[name] for name in SECTIONS}
     profiles = {
         name.removeprefix("gold."): rows for name, rows in sections.items() if name not in SECTIONS and rows
@@ -159,9 +163,6 @@ def _frames(tables: Tables, config: Config, subject: Subject, *, key: bytes) -> 
         .drop("is_own"),
         "evidence": _between(tables.read("id.edge"), records),
         "household": of_ids("id.household").drop("household_id"),
-        "uses": _of_points(
-            of_ids("ops.data_use_log"), points, "contact_point_hmac", "contact_point_hmac is null"
-        ),
     }
     # A profile of a golden id that has other parts may show what is theirs.
     if not subject.doubtful:
@@ -170,18 +171,13 @@ def _frames(tables: Tables, config: Config, subject: Subject, *, key: bytes) -> 
     return frames
 
 
-def _of_points(rows: DataFrame, points: DataFrame, column: str, at_large: str) -> DataFrame:
-    """Rows about a contact point of the person's own, or about none: others are of doubtful records."""
-    own = points.select(F.col("value_hmac").alias(column), F.lit(True).alias("is_own"))
-    return rows.join(own, on=column, how="left").where(f"is_own or {at_large}").select(*rows.columns)
-
-
 def _decisions(decided: DataFrame, points: DataFrame, said: DataFrame, subject: Subject) -> DataFrame:
     """What was decided of the person: her contact points, her parts, and the statement that won if it is hers."""
     own = said.select(
         F.col("source").alias("winning_source"), F.col("event_key").alias("winning_event_key")
     ).distinct()
-    shown = _of_points(decided, points, "contact_point", "channel = 'any'")
+    reached = points.select(F.col("value_hmac").alias("contact_point"), F.lit(True).alias("is_own"))
+    shown = decided.join(reached, on="contact_point", how="left").where("is_own or channel = 'any'")
     hers = F.col("is_hers").isNotNull()
     return (
         shown.join(

@@ -1,0 +1,51 @@
+"""Who was given a person's contact points: what she is told (art. 15), and whom to tell that she is erased (art. 19)."""
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.dataset as ds
+
+from identity.rights.persons import Record
+from identity.tables import columns_at, rows_at
+
+_KEY: Final = ["source", "source_key"]
+
+
+def uses_of(warehouse: Path, records: Collection[Record]) -> list[dict[str, Any]]:
+    """Rows of ops.data_use_log that are about a person, by `use_id`.
+
+    A use is hers if it was of a golden id that ever held one of her records, and of a contact point she carries. Of her
+    golden id of today it is hers also if nobody else carries the contact point: she had it put right, or its hash is gone.
+
+    Args:
+        warehouse: The warehouse.
+        records: Her source records.
+    """
+    mine = set(records)
+    members = columns_at(warehouse, "id.golden_member", ["golden_id", *_KEY, "valid_to_on"]).to_pylist()
+    held = [row for row in members if (row["source"], row["source_key"]) in mine]
+    ever, today = (
+        {row["golden_id"] for row in rows} for rows in (held, [r for r in held if not r["valid_to_on"]])
+    )
+    logged = rows_at(warehouse, "ops.data_use_log", _among("golden_id", ever))
+    points = {row["contact_point_hmac"] for row in logged} - {None}
+    carried = columns_at(
+        warehouse, "silver.identifier", ["value_hmac", *_KEY], _among("value_hmac", points)
+    ).to_pylist()
+    own = {row["value_hmac"] for row in carried if (row["source"], row["source_key"]) in mine}
+    others = {row["value_hmac"] for row in carried} - own
+    return sorted(
+        (
+            row
+            for row in logged
+            if row["contact_point_hmac"] in own
+            or (row["golden_id"] in today and row["contact_point_hmac"] not in others)
+        ),
+        key=lambda row: str(row["use_id"]),
+    )
+
+
+def _among(column: str, values: Collection[str]) -> ds.Expression:
+    return ds.field(column).isin(pa.array(sorted(values), pa.string()))
