@@ -5,13 +5,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-import pyarrow as pa
 import pyarrow.dataset as ds
 
 from identity import evaluation
 from identity.errors import ConfigError
 from identity.health import FIELDS, Facts, health
-from identity.tables import columns_at
+from identity.tables import among, columns_at
 
 _KEY: Final = ["source", "source_key"]
 _EDGE: Final = ["source_l", "source_key_l", "source_r", "source_key_r", "kind", "rule", "match_weight"]
@@ -56,7 +55,7 @@ def health_of(
         ConfigError: There is nothing to compare with on that date.
     """
     spans = ["golden_id", *_KEY, "valid_from_on", "valid_to_on"]
-    limited = ds.field("namespace").isin(pa.array(sorted(limits or {}), pa.string()))
+    limited = among("namespace", limits or {})
     history = columns_at(warehouse, "id.golden_history", _EVENT).to_pandas()
     published = columns_at(warehouse, "ops.publication", ["published_for"]).to_pandas()
     facts = Facts(

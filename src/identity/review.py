@@ -6,14 +6,12 @@ Reads and writes the warehouse without Spark.
 import datetime as dt
 import io
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import pandas as pd
-import pyarrow as pa
-import pyarrow.dataset as ds
 
 from identity.config import Config
 from identity.contracts import contract_of
@@ -27,7 +25,7 @@ from identity.resolve.questions import QUESTION, questions, rate
 from identity.resolve.records import PERSONAL
 from identity.resolve.review_file import COLUMNS, Known, Merged, by_pair, merged, read_decisions
 from identity.run import only_writer
-from identity.tables import columns_at, replace_at, rows_at
+from identity.tables import among, columns_at, replace_at, rows_at
 
 _TABLE: Final = "id.review_pair"
 _EDGE: Final = [*PAIR, "kind", "rule", "rank", "match_weight", "probability", "fate", "reason"]
@@ -147,7 +145,7 @@ def _members(warehouse: Path, table: pd.DataFrame, before: Mapping[Pair, Any]) -
     """Every record that is spoken of and ever had a golden id, with whether it is there and may be joined."""
     spoken_of = {*table["source_key_l"].dropna(), *table["source_key_r"].dropna()}
     spoken_of |= {key for pair in before for _, key in pair}
-    rows = rows_at(warehouse, "id.golden_member", _is_any_of(spoken_of))
+    rows = rows_at(warehouse, "id.golden_member", among("source_key", spoken_of))
     members: dict[tuple[str, str], bool] = {}
     for row in rows:
         record = (row["source"], row["source_key"])
@@ -187,13 +185,9 @@ def _row(pair: Pair, row: Mapping[str, Any]) -> dict[str, Any]:
     return {"source_l": source_l, "source_key_l": key_l, "source_r": source_r, "source_key_r": key_r, **told}
 
 
-def _is_any_of(keys: Iterable[str]) -> ds.Expression:
-    return ds.field("source_key").isin(pa.array(sorted(keys), pa.string()))
-
-
 def _with_persons(warehouse: Path, asked: pd.DataFrame) -> pd.DataFrame:
     """What silver knows of both persons, field by field side by side."""
-    is_asked = _is_any_of({*asked["source_key_l"], *asked["source_key_r"]})
+    is_asked = among("source_key", {*asked["source_key_l"], *asked["source_key_r"]})
     names = ["source", "source_key", *PERSONAL]
     persons = columns_at(warehouse, "silver.person_record", names, is_asked).to_pandas()  # fmt: skip
     for name in ("emails", "phones"):

@@ -206,6 +206,11 @@ def columns_at(root: Path, name: str, names: list[str], where: ds.Expression | N
     return asked.arrow_schema.empty_table()
 
 
+def among(column: str, values: Iterable[str]) -> ds.Expression:
+    """A condition for `columns_at` and `rows_at`: the column holds one of the values."""
+    return ds.field(column).isin(pa.array(sorted(values), pa.string()))
+
+
 def replace_at(root: Path, rows: Iterable[Mapping[str, Any]], contract: TableContract) -> None:
     """Make rows the rows of a small table below a warehouse, in one commit and without Spark."""
     table = pa.Table.from_pylist(list(rows), contract.arrow_schema)

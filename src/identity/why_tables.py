@@ -4,7 +4,6 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any, Final
 
-import pyarrow as pa
 import pyarrow.dataset as ds
 
 from identity.config import Config
@@ -13,7 +12,7 @@ from identity.resolve.decisions import Record
 from identity.resolve.paths import Edge, ends_of
 from identity.resolve.records import PERSONAL
 from identity.resolve.why_not import Facts, Row, Side
-from identity.tables import columns_at, rows_at
+from identity.tables import among, columns_at, rows_at
 
 _WHICH: Final = ("first", "second")
 _CARRIED: Final = ["namespace", "value_hmac", "source", "source_key"]
@@ -91,8 +90,8 @@ def facts_of(config: Config, sides: tuple[Side, Side]) -> Facts:
     everybody = {**one.members, **other.members}
     carried = columns_at(warehouse, "silver.identifier", _CARRIED, _keys("source_key", everybody))
     identifiers = _of(carried.to_pylist(), everybody)
-    hashes = pa.array(sorted({row["value_hmac"] for row in identifiers}), pa.string())
-    blocked = rows_at(warehouse, "id.blocked_value", ds.field("value_hmac").isin(hashes))
+    hashes = {row["value_hmac"] for row in identifiers}
+    blocked = rows_at(warehouse, "id.blocked_value", among("value_hmac", hashes))
     decided = [
         row
         for row in rows_at(warehouse, "id.review_pair", _between(everybody))
@@ -126,7 +125,7 @@ def _between(records: Collection[Record]) -> ds.Expression:
 
 def _keys(column: str, records: Iterable[Record]) -> ds.Expression:
     """A filter that Parquet can be asked for; other sources' records of the same key are left out afterwards."""
-    return ds.field(column).isin(pa.array(sorted({key for _, key in records}), pa.string()))
+    return among(column, {key for _, key in records})
 
 
 def _is_across(row: Row, ones: Collection[Record], others: Collection[Record]) -> bool:

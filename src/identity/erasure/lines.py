@@ -17,7 +17,7 @@ from identity.run import Run
 from identity.sources.rows import union
 from identity.standardise.corrections import CONTACTS
 from identity.standardise.identifiers import hash_key, hash_of, normalised
-from identity.tables import columns_at, rows_at
+from identity.tables import among, columns_at, rows_at
 
 Line = tuple[str, int]  # file id, row number
 # The namespace of a source's own keys.
@@ -118,7 +118,7 @@ def with_corrections(warehouse: Path, found: Found, records: Collection[Record],
     points = {(name, each) for name, text in told if name in CONTACTS for each in text.split()}
     hashed = {(name, hash_of(name, value, key=key)) for name, value in points}
     names = ["namespace", "value_hmac", "source", "source_key"]
-    where = pc.field("value_hmac").isin(pa.array(sorted(value_hmac for _, value_hmac in hashed), pa.string()))
+    where = among("value_hmac", (value_hmac for _, value_hmac in hashed))
     of_others = {
         (r["namespace"], r["value_hmac"])
         for r in columns_at(warehouse, "silver.identifier", names, where).to_pylist()

@@ -4,15 +4,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import pyarrow as pa
-import pyarrow.compute as pc
 from pyspark.sql import SparkSession
 
 from identity.config import Namespace
 from identity.errors import ConfigError, ErasureError
 from identity.rights.persons import DEVICES, OWN_KEYS, Record
 from identity.standardise.identifiers import normalised
-from identity.tables import columns_at
+from identity.tables import among, columns_at
 
 _MEMBER = ["golden_id", "part", "source", "source_key", "valid_to_on"]
 
@@ -170,6 +168,7 @@ def _records_by_value(
 def carried_by(warehouse: Path, hashes: Collection[str]) -> list[dict[str, Any]]:
     """Rows of silver.identifier with one of these hashes."""
     names = ["namespace", "value_hmac", "source", "source_key"]
-    where = pc.field("value_hmac").isin(pa.array(sorted(hashes), pa.string()))
-    rows: list[dict[str, Any]] = columns_at(warehouse, "silver.identifier", names, where).to_pylist()
+    rows: list[dict[str, Any]] = columns_at(
+        warehouse, "silver.identifier", names, among("value_hmac", hashes)
+    ).to_pylist()
     return rows

@@ -3,14 +3,13 @@
 from dataclasses import dataclass
 from typing import Any, Final
 
-import pyarrow as pa
 import pyarrow.dataset as ds
 
 from identity.config import Config
 from identity.errors import SubjectError
 from identity.evaluate import require_warehouse
 from identity.standardise.identifiers import hash_key, hash_of, normal_form
-from identity.tables import rows_at
+from identity.tables import among, rows_at
 
 Record = tuple[str, str]
 # A source's own key is an identifier of this namespace: it names one record, whoever else carries the value.
@@ -62,7 +61,7 @@ def find(config: Config, identifiers: list[str], *, key: bytes) -> Subject:
         found |= _parts_of(
             config, text, key=key, which=f"identifier {number}" if len(identifiers) > 1 else "it"
         )
-    golden = _among("golden_id", {golden for golden, _ in found})
+    golden = among("golden_id", {golden for golden, _ in found})
     members = rows_at(config.warehouse, "id.golden_member", golden & ds.field("valid_to_on").is_null())
     mine = [row for row in members if (row["golden_id"], row["part"]) in found]
     others = [row for row in members if (row["golden_id"], row["part"]) not in found]
@@ -119,17 +118,13 @@ def _carriers(config: Config, namespace: str, value: str, *, key: bytes) -> list
     keys = {source_key for _, source_key in records}
     return [
         row
-        for row in _members(config, _among("source_key", keys))
+        for row in _members(config, among("source_key", keys))
         if (row["source"], row["source_key"]) in records
     ]
 
 
 def _members(config: Config, where: ds.Expression) -> list[dict[str, Any]]:
     return rows_at(config.warehouse, "id.golden_member", where & ds.field("valid_to_on").is_null())
-
-
-def _among(column: str, values: set[str]) -> ds.Expression:
-    return ds.field(column).isin(pa.array(sorted(values), pa.string()))
 
 
 def _live(config: Config, golden_id: str) -> str:

@@ -10,14 +10,11 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Literal
 
-import pyarrow as pa
-import pyarrow.dataset as ds
-
 from identity.config import STRENGTHS, Config, Namespace, Purpose
 from identity.contracts import contract_of
 from identity.errors import ConfigError, SubjectError
 from identity.rights.persons import DEVICES, Record, Subject
-from identity.tables import append_at, columns_at, rows_at
+from identity.tables import among, append_at, columns_at, rows_at
 
 Kind = Literal["objection", "withdrawal"]
 _TABLE: Final = contract_of("consent.statement")
@@ -119,8 +116,8 @@ def strongest(
     warehouse: Path, records: Collection[Record], namespaces: Mapping[str, Namespace]
 ) -> set[tuple[str, str]]:
     """The strongest identifier of each record: namespace and keyed hash; a device's is its own."""
-    keys = pa.array(sorted({key for _, key in records}), pa.string())
-    carried = rows_at(warehouse, "silver.identifier", ds.field("source_key").isin(keys))
+    keys = {key for _, key in records}
+    carried = rows_at(warehouse, "silver.identifier", among("source_key", keys))
     best: dict[Record, tuple[int, int, str, str]] = {}
     for row in carried:
         namespace = namespaces.get(row["namespace"])
@@ -136,7 +133,7 @@ def strongest(
 def _newest_answers(warehouse: Path, hashes: Collection[str]) -> dict[tuple[str, str, str], dt.datetime]:
     """When each subject last answered on a purpose, as far as silver knows."""
     names = ["subject_namespace", "subject_hmac", "purpose", "asserted_at"]
-    is_theirs = ds.field("subject_hmac").isin(pa.array(sorted(hashes), pa.string()))
+    is_theirs = among("subject_hmac", hashes)
     found: dict[tuple[str, str, str], dt.datetime] = {}
     for row in columns_at(warehouse, "silver.consent_event", names, is_theirs).to_pylist():
         question = (row["subject_namespace"], row["subject_hmac"], row["purpose"])

@@ -4,11 +4,8 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Final
 
-import pyarrow as pa
-import pyarrow.dataset as ds
-
 from identity.rights.persons import Record
-from identity.tables import columns_at, rows_at
+from identity.tables import among, columns_at, rows_at
 
 _KEY: Final = ["source", "source_key"]
 
@@ -29,10 +26,10 @@ def uses_of(warehouse: Path, records: Collection[Record]) -> list[dict[str, Any]
     ever, today = (
         {row["golden_id"] for row in rows} for rows in (held, [r for r in held if not r["valid_to_on"]])
     )
-    logged = rows_at(warehouse, "ops.data_use_log", _among("golden_id", ever))
+    logged = rows_at(warehouse, "ops.data_use_log", among("golden_id", ever))
     points = {row["contact_point_hmac"] for row in logged} - {None}
     carried = columns_at(
-        warehouse, "silver.identifier", ["value_hmac", *_KEY], _among("value_hmac", points)
+        warehouse, "silver.identifier", ["value_hmac", *_KEY], among("value_hmac", points)
     ).to_pylist()
     own = {row["value_hmac"] for row in carried if (row["source"], row["source_key"]) in mine}
     others = {row["value_hmac"] for row in carried} - own
@@ -45,7 +42,3 @@ def uses_of(warehouse: Path, records: Collection[Record]) -> list[dict[str, Any]
         ),
         key=lambda row: str(row["use_id"]),
     )
-
-
-def _among(column: str, values: Collection[str]) -> ds.Expression:
-    return ds.field(column).isin(pa.array(sorted(values), pa.string()))
