@@ -21,7 +21,12 @@ def uses_of(warehouse: Path, records: Collection[Record]) -> list[dict[str, Any]
         records: Her source records.
     """
     mine = set(records)
-    members = columns_at(warehouse, "id.golden_member", ["golden_id", *_KEY, "valid_to_on"]).to_pylist()
+    members = columns_at(
+        warehouse,
+        "id.golden_member",
+        ["golden_id", *_KEY, "valid_to_on"],
+        among("source_key", {key for _, key in mine}),
+    ).to_pylist()
     held = [row for row in members if (row["source"], row["source_key"]) in mine]
     ever, today = (
         {row["golden_id"] for row in rows} for rows in (held, [r for r in held if not r["valid_to_on"]])
