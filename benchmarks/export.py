@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from rich.console import Console
+from rich.progress import track
 
 from identity.config import Config
 from identity.config_reading import load_config
@@ -101,7 +103,7 @@ def check(
     """Export each person and compare."""
     result = Checked()
     doubtful_values = _values_of(config)
-    for record in asked:
+    for record in track(asked, "exports", console=Console(stderr=True)):
         subject = find(config, [f"record={record[0]}:{record[1]}"], key=key)
         began = time.monotonic()
         told = export(tables, config, subject, key=key, on=on)

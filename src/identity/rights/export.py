@@ -71,6 +71,7 @@ def export(tables: Tables, config: Config, subject: Subject, *, key: bytes, on: 
         {**row, "used_on": row["used_on"].isoformat()} for row in uses_of(config.warehouse, subject.records)
     ]
     sections = dict(zip(frames, read, strict=True)) | {"uses": uses}
+    sections["decisions"] = _decisions(sections, subject)
     told = {name: sections[name] for name in SECTIONS}
     profiles = {
         name.removeprefix("gold."): rows for name, rows in sections.items() if name not in SECTIONS and rows
@@ -133,12 +134,6 @@ def _frames(tables: Tables, config: Config, subject: Subject, *, key: bytes) -> 
         on=["subject_namespace", "subject_hmac"],
         how="left_semi",
     )
-    points = (
-        identifiers.join(records, on=_KEY, how="left_semi")
-        .where("namespace in ('email', 'phone')")
-        .select("value_hmac")
-        .distinct()
-    )
     mine = cards.join(
         records.where("source = 'loyalty'").select(F.col("source_key").alias("member_no")),
         on="member_no",
@@ -152,7 +147,7 @@ def _frames(tables: Tables, config: Config, subject: Subject, *, key: bytes) -> 
         "views": of_parts(views).select(*tables.read("silver.web_view").columns),
         "interactions": of_records("silver.interaction"),
         "consents": said,
-        "decisions": _decisions(of_ids("consent.effective"), points, said, subject),
+        "decisions": of_ids("consent.effective"),
         "restrictions": of_records("consent.restriction"),
         "corrections": of_records("silver.correction"),
         "cards": mine,
@@ -171,27 +166,19 @@ def _frames(tables: Tables, config: Config, subject: Subject, *, key: bytes) -> 
     return frames
 
 
-def _decisions(decided: DataFrame, points: DataFrame, said: DataFrame, subject: Subject) -> DataFrame:
+def _decisions(sections: Mapping[str, Any], subject: Subject) -> list[dict[str, Any]]:
     """What was decided of the person: her contact points, her parts, and the statement that won if it is hers."""
-    own = said.select(
-        F.col("source").alias("winning_source"), F.col("event_key").alias("winning_event_key")
-    ).distinct()
-    reached = points.select(F.col("value_hmac").alias("contact_point"), F.lit(True).alias("is_own"))
-    shown = decided.join(reached, on="contact_point", how="left").where("is_own or channel = 'any'")
-    hers = F.col("is_hers").isNotNull()
-    return (
-        shown.join(
-            own.withColumn("is_hers", F.lit(True)), on=["winning_source", "winning_event_key"], how="left"
-        )
-        .withColumns({name: F.when(hers, F.col(name)) for name in own.columns})
-        .withColumn(
-            "permitted_parts",
-            F.array_intersect(
-                "permitted_parts", F.array(*(F.lit(part) for _, part in sorted(subject.parts)))
-            ),
-        )
-        .select(*decided.columns)
-    )
+    points = {row["value_hmac"] for row in sections["identifiers"]}
+    said = {(row["source"], row["event_key"]) for row in sections["consents"]}
+    parts = {part for _, part in subject.parts}
+    nobody = {"winning_source": None, "winning_event_key": None}
+    return [
+        row
+        | {"permitted_parts": [part for part in row["permitted_parts"] if part in parts]}
+        | ({} if (row["winning_source"], row["winning_event_key"]) in said else nobody)
+        for row in sections["decisions"]
+        if row["channel"] == "any" or row["contact_point"] in points
+    ]
 
 
 def _delivered(
