@@ -84,35 +84,43 @@ def lines_of(
     """
     identifier, part = ["namespace", "value_hmac"], ["golden_id", "part"]
 
-    def named(rows: DataFrame) -> DataFrame:
-        return _named(rows, sources=sources, namespaces=namespaces, key=key)
+    def hashed(said: DataFrame) -> DataFrame:
+        return normalised(said, namespaces=_asked(sources, namespaces), key=key)
 
-    # First the few that name them at all, so that whom else those name is asked of these alone.
+    # First the few that name them at all, so that whom else those name is asked of these alone; and every value is hashed
+    # once, on however many lines it stands.
     theirs = F.broadcast(held.join(parts, on=part, how="left_semi").select(*identifier))
-    near = named(records).join(theirs, on=identifier, how="left_semi").select(*_LINE).distinct()
+    said = _said(records, sources)
+    values = said.select("namespace", "raw").distinct().withColumn("written", F.col("raw"))
+    written = (
+        hashed(values)
+        .join(theirs, on=identifier, how="left_semi")
+        .select("namespace", F.col("written").alias("raw"))
+    )
+    near = said.join(F.broadcast(written), on=["namespace", "raw"], how="left_semi").select(*_LINE).distinct()
     near = records.join(F.broadcast(near), on=_LINE, how="left_semi")
-    known = named(near).join(held, on=identifier, how="inner")
+    known = hashed(_said(near, sources)).join(held, on=identifier, how="inner")
     first = known.groupBy(*_LINE).agg(F.min(F.struct("place", *part)).alias("first"))
     return first.select(*_LINE, "first.*").join(parts, on=part, how="left_semi").select(*_LINE)
 
 
-def _named(
-    records: DataFrame,
-    *,
-    sources: Mapping[str, SourceContract],
-    namespaces: Mapping[str, Namespace],
-    key: bytes,
-) -> DataFrame:
-    """Whom records name: a row a column that is filled, with its `place`, `namespace` and `value_hmac`."""
+def _said(records: DataFrame, sources: Mapping[str, SourceContract]) -> DataFrame:
+    """What records say of whose they are: a row a column that is filled, with its `place`, `namespace` and `raw`."""
     owners: Column = F.lit(None)
     for source in sources.values():
         for name, feed in source.feeds.items():
             if feed.owners:
                 is_of_feed = (F.col("source") == source.source) & (F.col("feed") == name)
                 owners = F.when(is_of_feed, _owners(feed)).otherwise(owners)
-    said = records.select(*_LINE, F.explode(owners).alias("e")).select(*_LINE, "e.*").where("raw is not null")
+    return records.select(*_LINE, F.explode(owners).alias("e")).select(*_LINE, "e.*").where("raw is not null")
+
+
+def _asked(
+    sources: Mapping[str, SourceContract], namespaces: Mapping[str, Namespace]
+) -> dict[str, Namespace]:
+    """The namespaces that say whose a line is."""
     asked = {f.columns[c].identifier for s in sources.values() for f in s.feeds.values() for c in f.owners}
-    return normalised(said, namespaces={n: namespaces[n] for n in namespaces if n in asked}, key=key)
+    return {name: namespace for name, namespace in namespaces.items() if name in asked}
 
 
 def _owners(feed: Feed) -> Column:
