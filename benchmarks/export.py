@@ -25,7 +25,7 @@ from identity.config_reading import load_config
 from identity.rights.export import export
 from identity.rights.persons import Record, Subject, find
 from identity.session import build_session, stop_session
-from identity.tables import Tables, rows_at
+from identity.tables import Tables, bytes_delivered, rows_at
 
 ROOT = Path(__file__).parents[1]
 
@@ -223,7 +223,7 @@ def main() -> None:
     asked = parser.parse_args()
     config = load_config(ROOT / "conf/local.yaml", landing=asked.landing, warehouse=asked.warehouse)
     published = max(row["published_for"] for row in rows_at(config.warehouse, "ops.publication"))
-    spark = build_session()
+    spark = build_session(delivered=bytes_delivered(config.landing, config.warehouse))
     known = Known.read(config.warehouse, asked.landing, asked.truth)
     some = persons_to_ask(config, asked.exports, seed=asked.seed)
     result = check(Tables(spark, config.warehouse), config, known, some, key=config.secret(), on=published)

@@ -48,12 +48,16 @@ _ALWAYS: Final = {
     "spark.ui.enabled": "false",
 }
 
-_SMALL: Final = {
-    # Compiling a query takes longer than interpreting it over a few thousand rows (docs/adr/0002).
+# Over little data compiling a query takes longer than interpreting it (docs/adr/0002).
+COMPILE_FROM: Final = 24_000_000  # bytes delivered
+_INTERPRETED: Final = {
     "spark.sql.codegen.wholeStage": "false",
     "spark.sql.codegen.factoryMode": "NO_CODEGEN",
     # Interpreted, the search for common subexpressions costs more than it finds.
     "spark.sql.subexpressionElimination.enabled": "false",
+}
+
+_SMALL: Final = {
     # Otherwise Spark reads the byte code of every operator's closure, to clean it: a tenth of the JVM's work.
     "spark.sql.execution.usePartitionEvaluator": "true",
     # What the optimiser does for large data, and after each of its own steps to watch itself: 4 % of a run.
@@ -81,6 +85,7 @@ def build_session(
     app_name: str = "identity",
     profile: Profile = "small",
     master: str | None = None,
+    delivered: int = 0,
     extra: Mapping[str, str] | None = None,
 ) -> SparkSession:
     """Start Spark with Delta, or join the session that already runs in this process.
@@ -90,6 +95,7 @@ def build_session(
         profile: `small` for some hundred thousand rows on one machine, `large` for a cluster.
         master: Where to run; when None, `local[2]` for the small profile and otherwise what spark-submit or
             Spark's own configuration says.
+        delivered: Bytes that sources have delivered; from `COMPILE_FROM` on the small profile compiles its queries.
         extra: Spark settings that win over ours; Java options are added to ours.
 
     Raises:
@@ -97,6 +103,8 @@ def build_session(
     """
     extra = dict(extra or {})
     settings = {**_ALWAYS, **(_SMALL if profile == "small" else _LARGE)}
+    if profile == "small" and delivered < COMPILE_FROM:
+        settings |= _INTERPRETED
     environment: dict[str, str] = {}
     # When spark-submit started the JVM, its master, memory, class path and Java options are settled.
     if "PYSPARK_GATEWAY_PORT" not in os.environ:

@@ -308,6 +308,12 @@ def prepare_warehouse(root: Path) -> None:
         raise PlatformError(f"warehouse {root} cannot be written: {error.strerror}") from None
 
 
+def bytes_delivered(landing: Path, warehouse: Path) -> int:
+    """Bytes of the files that landed and of bronze: about how much the warehouse holds."""
+    files = (path for folder in (landing, warehouse / "bronze") for path in folder.rglob("*"))
+    return sum(path.stat().st_size for path in files if path.is_file())
+
+
 def write_json_line(path: Path, record: Mapping[str, Any]) -> None:
     """Append one JSON line to a log file."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -9,14 +9,15 @@ from pyspark.sql import SparkSession
 from identity.bootstrap import delta_jars
 from identity.errors import PlatformError
 from identity.java import home
-from identity.session import build_session
+from identity.session import COMPILE_FROM, build_session
+from identity.tables import bytes_delivered
 
 CLOSED = "http://127.0.0.1:9"
 
 PROGRAM = """
 import sys
 from identity.session import build_session, stop_session
-spark = build_session(extra={extra})
+spark = build_session(delivered={delivered}, extra={extra})
 path = sys.argv[1]
 spark.range(3).write.format("delta").save(path)
 print(spark.read.format("delta").load(path).count(), spark.conf.get("spark.sql.session.timeZone"))
@@ -24,16 +25,18 @@ try:
     spark.sql("select cast(v as int) from values ('maija@example.fi') as t(v)").collect()
 except Exception as error:
     print(type(error).__name__)
+print("compiled", spark.conf.get("spark.sql.codegen.wholeStage"))
 stop_session(spark)
 """
 
 
 def run(
-    folder: Path, *, extra: dict[str, str] | None = None, **environment: str
+    folder: Path, *, delivered: int = 0, extra: dict[str, str] | None = None, **environment: str
 ) -> subprocess.CompletedProcess[str]:
     """Start Spark in a process of its own, write and read a Delta table, and fail a cast."""
+    program = PROGRAM.replace("{extra}", repr(extra or {})).replace("{delivered}", str(delivered))
     return subprocess.run(
-        [sys.executable, "-c", PROGRAM.replace("{extra}", repr(extra or {})), str(folder / "table")],
+        [sys.executable, "-c", program, str(folder / "table")],
         cwd=folder,
         env={**os.environ, **environment},
         capture_output=True,
@@ -49,17 +52,18 @@ def test_a_start_needs_no_network_says_nothing_and_leaves_nothing(tmp_path):
     done = run(
         tmp_path, extra={"spark.driver.extraJavaOptions": java}, **offline, SPARK_LOCAL_HOSTNAME="localhost"
     )
-    assert done.stdout.splitlines() == ["3 UTC", "NumberFormatException"]
+    assert done.stdout.splitlines() == ["3 UTC", "NumberFormatException", "compiled false"]
     assert done.stderr == ""  # neither warnings, nor the value that could not be cast
     assert [path.name for path in tmp_path.iterdir()] == ["table"]
     assert sorted(path.name for path in home().iterdir()) == before
 
 
-def test_an_archive_of_another_java_is_ignored_in_silence(tmp_path, monkeypatch):
+def test_an_archive_of_another_java_is_ignored_in_silence_and_much_data_is_compiled_for(tmp_path):
     spoilt = tmp_path / "spoilt.jsa"
     spoilt.write_bytes(b"not an archive")
-    done = run(tmp_path, extra={"spark.driver.extraJavaOptions": f"-XX:SharedArchiveFile={spoilt}"})
-    assert done.stdout.splitlines()[0] == "3 UTC"
+    extra = {"spark.driver.extraJavaOptions": f"-XX:SharedArchiveFile={spoilt}"}
+    done = run(tmp_path, delivered=COMPILE_FROM, extra=extra)
+    assert done.stdout.splitlines() == ["3 UTC", "NumberFormatException", "compiled true"]
     assert done.stderr == ""
 
 
@@ -125,3 +129,16 @@ def test_under_spark_submit_its_master_and_memory_stay(tmp_path):
     jars = ["--jars", ",".join(map(str, delta_jars()))]
     done = subprocess.run([*submit, *jars, job], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines() == ["local[1] 2g true"]
+
+
+def test_files_that_landed_and_bronze_count_as_delivered(tmp_path):
+    landing, warehouse = tmp_path / "landing", tmp_path / "warehouse"
+    assert bytes_delivered(landing, warehouse) == 0
+    for path, length in (
+        (landing / "2026-01-31" / "crm" / "contacts.csv", 5),
+        (warehouse / "bronze" / "crm" / "a.parquet", 70),
+        (warehouse / "silver" / "sale_line" / "a.parquet", 900),
+    ):
+        path.parent.mkdir(parents=True)
+        path.write_bytes(b"x" * length)
+    assert bytes_delivered(landing, warehouse) == 75

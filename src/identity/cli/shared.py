@@ -47,12 +47,13 @@ def session(config: Config, *, needs_quality: bool) -> Iterator[Any]:
         warm = threading.Thread(target=quality.warm_up, daemon=True)
         warm.start()
     from identity.session import build_session, stop_session
-    from identity.tables import Tables, prepare_warehouse
+    from identity.tables import Tables, bytes_delivered, prepare_warehouse
 
     prepare_warehouse(config.warehouse)
     settings = config.spark
     extra = {"spark.driver.memory": settings.driver_memory, **settings.settings}
-    spark = build_session(profile=settings.profile, master=settings.master, extra=extra)
+    delivered = bytes_delivered(config.landing, config.warehouse)
+    spark = build_session(profile=settings.profile, master=settings.master, delivered=delivered, extra=extra)
     try:
         if warm is not None:
             warm.join()

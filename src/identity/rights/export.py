@@ -5,10 +5,11 @@ Only what stands over confirmed edges is hers. Records that resemblance alone jo
 
 import datetime as dt
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial, reduce
 from typing import Any, Final
 
+import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -104,8 +105,8 @@ def to_json(exported: Mapping[str, Any]) -> bytes:
 
 def _frames(tables: Tables, config: Config, subject: Subject, *, key: bytes) -> dict[str, DataFrame]:
     spark = tables.spark
-    records = F.broadcast(spark.createDataFrame(list(subject.records), "source string, source_key string"))
-    parts = F.broadcast(spark.createDataFrame(sorted(subject.parts), "golden_id string, part string"))
+    records = F.broadcast(spark.createDataFrame(_table(_KEY, subject.records)))
+    parts = F.broadcast(spark.createDataFrame(_table(["golden_id", "part"], sorted(subject.parts))))
     ids = parts.select("golden_id").distinct()
     members = tables.read("id.golden_member").where("valid_to_on is null")
     identifiers, cards = tables.read("silver.identifier"), tables.read("silver.loyalty_card")
@@ -191,9 +192,7 @@ def _delivered(
     bronze = reduce(DataFrame.unionByName, [tables.read(name) for name in names])
     held = holders(members, tables.read("silver.identifier"), tables.read("silver.loyalty_card"), key=key)
     mine = lines_of(bronze, held, parts, sources=config.sources, namespaces=config.namespaces, key=key)
-    return bronze.join(F.broadcast(mine), on=mine.columns, how="left_semi").select(
-        "source", "feed", "delivered_on", "record"
-    )
+    return mine.select("source", "feed", "delivered_on", "record")
 
 
 def _between(edges: DataFrame, records: DataFrame) -> DataFrame:
@@ -203,6 +202,11 @@ def _between(edges: DataFrame, records: DataFrame) -> DataFrame:
         ends = records.select(*(F.col(name).alias(f"{name}_{side}") for name in _KEY))
         sure = sure.join(ends, on=[f"{name}_{side}" for name in _KEY], how="left_semi")
     return sure
+
+
+def _table(columns: list[str], rows: Iterable[tuple[str, str]]) -> pa.Table:
+    """Texts as Arrow, which Spark reads without a Python worker."""
+    return pa.table(dict(zip(columns, zip(*rows, strict=True), strict=True)))
 
 
 def _rows(frame: DataFrame) -> list[Any]:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from identity.config import Feed, Namespace, SourceContract
+from identity.config import Namespace, SourceContract
 from identity.rights.persons import DEVICES, OWN_KEYS
 from identity.standardise.identifiers import normalised, value_hash
 
@@ -80,39 +80,45 @@ def lines_of(
         key: Key of identifier hashes.
 
     Returns:
-        `source`, `feed`, `file_id`, `row_no`.
+        The persons' among `records`.
     """
     identifier, part = ["namespace", "value_hmac"], ["golden_id", "part"]
 
-    def hashed(said: DataFrame) -> DataFrame:
-        return normalised(said, namespaces=_asked(sources, namespaces), key=key)
+    def hashed(told: DataFrame) -> DataFrame:
+        each = told.select("*", F.explode("owners").alias("e")).select("*", "e.*").drop("e")
+        return normalised(each, namespaces=_asked(sources, namespaces), key=key)
 
-    # First the few that name them at all, so that whom else those name is asked of these alone; and every value is hashed
-    # once, on however many lines it stands.
+    # First the few that name them at all, so that whom else those name is asked of these alone.
     theirs = F.broadcast(held.join(parts, on=part, how="left_semi").select(*identifier))
-    said = _said(records, sources)
-    values = said.select("namespace", "raw").distinct().withColumn("written", F.col("raw"))
-    written = (
-        hashed(values)
-        .join(theirs, on=identifier, how="left_semi")
-        .select("namespace", F.col("written").alias("raw"))
-    )
-    near = said.join(F.broadcast(written), on=["namespace", "raw"], how="left_semi").select(*_LINE).distinct()
-    near = records.join(F.broadcast(near), on=_LINE, how="left_semi")
-    known = hashed(_said(near, sources)).join(held, on=identifier, how="inner")
-    first = known.groupBy(*_LINE).agg(F.min(F.struct("place", *part)).alias("first"))
-    return first.select(*_LINE, "first.*").join(parts, on=part, how="left_semi").select(*_LINE)
+    told = hashed(_with_owners(records, sources)).join(theirs, on=identifier, how="left_semi")
+    near = told.select(*records.columns, "owners").dropDuplicates(_LINE)
+    known = hashed(near).join(held, on=identifier, how="inner")
+    first = known.groupBy(*records.columns).agg(F.min(F.struct("place", *part)).alias("first"))
+    whose = first.select(*records.columns, "first.*").join(parts, on=part, how="left_semi")
+    return whose.select(*records.columns)
 
 
-def _said(records: DataFrame, sources: Mapping[str, SourceContract]) -> DataFrame:
-    """What records say of whose they are: a row a column that is filled, with its `place`, `namespace` and `raw`."""
+def _with_owners(records: DataFrame, sources: Mapping[str, SourceContract]) -> DataFrame:
+    """Records with `owners`: `place`, `namespace` and `raw` of each column that says whose a record is, in their order."""
+    feeds = [
+        (s.source, name, feed) for s in sources.values() for name, feed in s.feeds.items() if feed.owners
+    ]
+    read = {column: f"_{column}" for _, _, feed in feeds for column in feed.owners}
     owners: Column = F.lit(None)
-    for source in sources.values():
-        for name, feed in source.feeds.items():
-            if feed.owners:
-                is_of_feed = (F.col("source") == source.source) & (F.col("feed") == name)
-                owners = F.when(is_of_feed, _owners(feed)).otherwise(owners)
-    return records.select(*_LINE, F.explode(owners).alias("e")).select(*_LINE, "e.*").where("raw is not null")
+    for source, name, feed in feeds:
+        each = (
+            F.struct(
+                F.lit(place).alias("place"),
+                F.lit(feed.columns[column].identifier).alias("namespace"),
+                F.col(read[column]).alias("raw"),
+            )
+            for place, column in enumerate(feed.owners)
+        )
+        is_of_feed = (F.col("source") == source) & (F.col("feed") == name)
+        owners = F.when(is_of_feed, F.array(*each)).otherwise(owners)
+    # A generator, so that a record is parsed once however many of its columns are asked for.
+    opened = records.select("*", F.json_tuple("record", *read).alias(*read.values()))
+    return opened.select(*records.columns, owners.alias("owners"))
 
 
 def _asked(
@@ -121,16 +127,3 @@ def _asked(
     """The namespaces that say whose a line is."""
     asked = {f.columns[c].identifier for s in sources.values() for f in s.feeds.values() for c in f.owners}
     return {name: namespace for name, namespace in namespaces.items() if name in asked}
-
-
-def _owners(feed: Feed) -> Column:
-    """What stands in a record's columns that say whose it is, in their order."""
-    each = (
-        F.struct(
-            F.lit(place).alias("place"),
-            F.lit(feed.columns[column].identifier).alias("namespace"),
-            F.get_json_object("record", f"$.{column}").alias("raw"),
-        )
-        for place, column in enumerate(feed.owners)
-    )
-    return F.array(*each)
