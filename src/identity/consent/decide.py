@@ -17,21 +17,28 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from identity.config import STRENGTHS, Namespace, Notice, Purpose
-from identity.consent.guardians import without_guardian
+from identity.consent.guardians import under_guardians
 
 PERSON = "person"
 _NEVER = dt.date(9999, 12, 31)
 
 
-def newest_statements(events: DataFrame, *, namespaces: Mapping[str, Namespace]) -> DataFrame:
+def newest_statements(
+    events: DataFrame, *, namespaces: Mapping[str, Namespace], by: Sequence[str] = ()
+) -> DataFrame:
     """Rule 1: the newest statement of each subject, purpose and contact point; adds `strength` of the subject.
 
     An objection is kept beside a newer statement, for it beats that (rule 2).
+
+    Args:
+        events: silver.consent_event.
+        namespaces: The identifier hierarchy.
+        by: More columns, of whose values each has its own newest statement.
     """
     strengths = {name: STRENGTHS[namespace.level] for name, namespace in namespaces.items()}
     strength = F.create_map(*(F.lit(part) for item in strengths.items() for part in item))
     order = Window.partitionBy(
-        "subject_namespace", "subject_hmac", "purpose", "contact_point_hmac", "basis"
+        *by, "subject_namespace", "subject_hmac", "purpose", "contact_point_hmac", "basis"
     ).orderBy(
         F.desc("asserted_at"),
         "value",
@@ -99,19 +106,20 @@ def effective(
         [(name, p.basis, p.contact) for name, p in purposes.items()],
         "purpose string, lawful_basis string, contact string",
     )
-    said = (
-        newest_statements(events, namespaces=namespaces)
-        .withColumn("until", yes_until(purposes, notices))
-        .withColumnsRenamed({"subject_namespace": "namespace", "subject_hmac": "value_hmac"})
-    )
+    spoken = events.withColumn("until", yes_until(purposes, notices))
+    now = newest_statements(spoken, namespaces=namespaces)
 
-    def decide(speaking: DataFrame, reached: DataFrame) -> DataFrame:
-        heard = (
-            said.join(speaking, on=["namespace", "value_hmac"], how="inner")
-            .where(
-                "part is not null or (value = 'n' and (heard_to is null or cast(asserted_at as date) <= heard_to))"
-            )
-            .join(F.broadcast(rules.select("purpose", "contact")), on="purpose", how="inner")
+    def weighed(speaking: DataFrame, reached: DataFrame) -> DataFrame:
+        """What was said on every question, of the ids that are spoken for."""
+        today = speaking.where("heard_to is null")
+        of_today = _of_subjects(now, today).where("part is not null or value = 'n'")
+        # What is no longer reached is heard as it was then: what was said later neither counts nor takes back.
+        once = _of_subjects(spoken, speaking.where("heard_to is not null"))
+        of_once = newest_statements(
+            once.where("cast(asserted_at as date) <= heard_to"), namespaces=namespaces, by=["golden_id"]
+        ).where("value = 'n'")
+        heard = of_today.unionByName(of_once).join(
+            F.broadcast(rules.select("purpose", "contact")), on="purpose", how="inner"
         )
         # What was said of a contact point counts for that point; what was said at large, for every point.
         at_large = F.col("contact_point_hmac").isNull()
@@ -122,19 +130,34 @@ def effective(
             reached.withColumnRenamed("kind", "contact"), on=["golden_id", "contact"], how="inner"
         ).where(at_large | (F.col("contact_point_hmac") == F.col("contact_point")))
         question = ["golden_id", "purpose", "contact_point"]
-        weighed = weigh(of_person.unionByName(of_points), by=question)
-        asked = _questions(speaking, reached, rules)
-        return _judge(asked.join(weighed, on=question, how="left"), on=on)
+        told = weigh(of_person.unionByName(of_points), by=question)
+        asked = _questions(speaking, reached, rules).join(told, on=question, how="left")
+        yeses = F.coalesce("lifting", F.array().cast(_YESES))
+        return asked.withColumn("lifting", yeses).withColumn("standing", standing(on))
 
-    guardians = (
-        children.where("guardian_id is not null").select(F.col("guardian_id").alias("golden_id")).distinct()
+    ids = children.select(F.col("guardian_id").alias("golden_id")).distinct()
+    of_guardians = weighed(
+        subjects.join(ids, on="golden_id", how="left_semi"), points.join(ids, on="golden_id", how="left_semi")
     )
-    granted = decide(
-        subjects.join(guardians, on="golden_id", how="left_semi"),
-        points.join(guardians, on="golden_id", how="left_semi"),
-    ).where("decision = 'permit'")
     needing = [name for name, p in purposes.items() if p.basis == "consent"]
-    return without_guardian(decide(subjects, points), granted, children, purposes=needing)
+    guarded = under_guardians(children, _granted(of_guardians), purposes=needing)
+    return _judge(weighed(subjects, points).join(guarded, on=["golden_id", "purpose"], how="left"), on=on)
+
+
+def _of_subjects(events: DataFrame, speaking: DataFrame) -> DataFrame:
+    """Statements with the `golden_id`, `part` and `heard_to` of whom each speaks for."""
+    named = speaking.withColumnsRenamed({"namespace": "subject_namespace", "value_hmac": "subject_hmac"})
+    return events.join(named, on=["subject_namespace", "subject_hmac"], how="inner")
+
+
+def _granted(weighed: DataFrame) -> DataFrame:
+    """What guardians permit for their own parts, and until when: `guardian_id`, `guardian_part`, `purpose`, `until`."""
+    return (
+        weighed.where("lawful_basis = 'consent' and objection is null")
+        .select(F.col("golden_id").alias("guardian_id"), "purpose", F.explode("standing").alias("yes"))
+        .groupBy("guardian_id", F.col("yes.part").alias("guardian_part"), "purpose")
+        .agg(F.max("yes.until").alias("until"))
+    )
 
 
 def weigh(heard: DataFrame, *, by: Sequence[str]) -> DataFrame:
@@ -194,6 +217,21 @@ def _questions(subjects: DataFrame, points: DataFrame, rules: DataFrame) -> Data
     return every.withColumn("channel", F.coalesce("contact", F.lit("any"))).drop("contact")
 
 
+def _guarded() -> Column:
+    """Standing yeses that rule 6 leaves: a child's only with a guardian's, and no longer than that (`guarded`)."""
+
+    def child(yes: Column) -> Column:
+        return F.get(F.filter("guarded", lambda child: child["part"] == yes["part"]), F.lit(0))
+
+    def is_kept(yes: Column) -> Column:
+        return child(yes).isNull() | child(yes)["until"].isNotNull()
+
+    def ended(yes: Column) -> Column:
+        return yes.withField("until", F.least(yes["until"], child(yes)["until"]))
+
+    return F.transform(F.filter("standing", is_kept), ended)
+
+
 def _judge(heard: DataFrame, *, on: dt.date) -> DataFrame:
     needs_yes = F.col("lawful_basis") == "consent"
     by_contract = F.col("lawful_basis") == "contract"
@@ -201,7 +239,7 @@ def _judge(heard: DataFrame, *, on: dt.date) -> DataFrame:
     refused = F.col("no").isNotNull() & ~by_contract
     agreed = F.col("yes").isNotNull()
     lifts = F.size("lifting") > 0
-    stands = F.size("standing") > 0
+    stands, is_guarded = F.size("standing") > 0, F.size("guarded_yeses") > 0
     nobody = F.lit(None).cast("struct<source:string,event_key:string>")
 
     def verdict(decision: str, rule: int | Column, winner: Column, *, conflict: bool = False) -> Column:
@@ -213,25 +251,25 @@ def _judge(heard: DataFrame, *, on: dt.date) -> DataFrame:
             winner["event_key"].alias("winning_event_key"),
         )
 
-    newest = F.array_max("standing")
+    newest = F.array_max("guarded_yeses")
     decided = (
         F.when(objected, verdict("deny", 2, F.col("objection")))
         .when(refused & agreed & ~lifts, verdict("deny", 3, F.col("no"), conflict=True))
         .when(refused & ~agreed, verdict("deny", 1, F.col("no")))
-        .when(needs_yes & stands, verdict("permit", F.when(refused, 3).otherwise(1), newest))
+        .when(needs_yes & is_guarded, verdict("permit", F.when(refused, 3).otherwise(1), newest))
+        .when(needs_yes & stands, verdict("deny", 6, F.array_max("standing")))
         .when(needs_yes & agreed, verdict("deny", 5, F.col("yes")))
         .when(refused & agreed, verdict("permit", 3, F.col("yes")))
         .when(agreed & ~by_contract, verdict("permit", 1, F.col("yes")))
         .when(needs_yes, verdict("deny", 5, nobody))
         .otherwise(verdict("permit", 5, nobody))
     )
-    said_in = F.when(needs_yes, F.col("standing")).when(refused, F.col("lifting"))
+    said_in = F.when(needs_yes, F.col("guarded_yeses")).when(refused, F.col("lifting"))
     of_yes = F.sort_array(F.array_distinct(F.transform(said_in, lambda yes: yes["part"])))
     until = F.when(needs_yes, F.nullif(newest["until"], F.lit(_NEVER)))
     permits = F.col("v.decision") == "permit"
     return (
-        heard.withColumn("lifting", F.coalesce("lifting", F.array().cast(_YESES)))
-        .withColumn("standing", standing(on))
+        heard.withColumn("guarded_yeses", _guarded())
         .withColumn("v", decided)
         .select(
             "golden_id",

@@ -3,7 +3,7 @@
 import datetime as dt
 from collections.abc import Sequence
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 
@@ -12,48 +12,53 @@ def identified_lines(
 ) -> DataFrame:
     """Receipt lines with their buyer: the loyalty card's holder, else the payment card's owner, else whose e-mail it is.
 
-    An e-mail that several golden ids carry, or several parts of one, names no buyer, and a card or an e-mail of a
-    person who may not be joined says nothing of who paid.
+    An e-mail that several golden ids carry, or several parts of one, names no buyer. Where card or e-mail is that of a
+    person who may not be joined, there is no buyer: who else paid, or shares the address, did not buy instead. A
+    product that is not known is taken for sensitive.
 
     Args:
         lines: silver.sale_line.
         members: Open rows of id.golden_member.
         identifiers: silver.identifier.
-        products: silver.product; the version of the day of sale gives cost, group and sensitivity.
+        products: silver.product; the version of the day of sale gives cost, group and sensitivity, before the first
+            version that one.
 
     Returns:
         silver.sale_line's columns and `buyer`, `part` (of the buyer, that the purchase belongs to),
         `product_group`, `is_sensitive`, `unit_cost`.
     """
     who = F.struct("golden_id", "part")
-    keyed = members.select(who.alias("who"), "source", "source_key", "link_permission")
-    joinable = keyed.where("link_permission = 'permitted'").drop("link_permission")
-    by_member = joinable.where("source = 'loyalty'").select(
-        F.col("source_key").alias("member_no"), F.col("who").alias("by_member")
+    may_be_joined = F.col("link_permission") == "permitted"
+    keyed = members.select(who.alias("who"), "source", "source_key", may_be_joined.alias("may_be_joined"))
+    by_member = keyed.where("source = 'loyalty'").select(
+        F.col("source_key").alias("member_no"), F.struct("who", "may_be_joined").alias("by_member")
     )
     by_token = keyed.where("source = 'tills'").select(
-        F.col("source_key").alias("payment_token"), F.col("who").alias("by_token")
+        F.col("source_key").alias("payment_token"),
+        F.struct("who", F.lit(True).alias("may_be_joined")).alias("by_token"),
     )
     by_email = (
         identifiers.where("namespace = 'email'")
-        .join(joinable, on=["source", "source_key"], how="inner")
+        .join(keyed, on=["source", "source_key"], how="inner")
         .groupBy(F.col("value_hmac").alias("email_hmac"))
-        .agg(F.collect_set("who").alias("ids"))
+        .agg(F.collect_set("who").alias("ids"), F.every("may_be_joined").alias("may_be_joined"))
         .where("size(ids) = 1")
-        .select("email_hmac", F.col("ids")[0].alias("by_email"))
+        .select("email_hmac", F.struct(F.col("ids")[0].alias("who"), "may_be_joined").alias("by_email"))
     )
-    version = products.select(
+    first = F.min("valid_from_on").over(Window.partitionBy("product_id"))
+    from_on = F.when(F.col("valid_from_on") > first, F.col("valid_from_on"))
+    version = products.withColumn("from_on", from_on).select(
         F.col("product_id").alias("sold_product"),
         "product_group",
         "is_sensitive",
         "unit_cost",
-        "valid_from_on",
+        "from_on",
         "valid_to_on",
     )
     sold_on = F.col("sold_at").cast("date")
     of_the_day = (
         (F.col("product_id") == F.col("sold_product"))
-        & (sold_on >= F.col("valid_from_on"))
+        & (F.col("from_on").isNull() | (sold_on >= F.col("from_on")))
         & (F.col("valid_to_on").isNull() | (sold_on < F.col("valid_to_on")))
     )
     return (
@@ -61,13 +66,14 @@ def identified_lines(
         .join(by_token, on="payment_token", how="left")
         .join(by_email, on="email_hmac", how="left")
         .join(version, on=of_the_day, how="left")
-        .withColumn("who", F.coalesce("by_member", "by_token", "by_email"))
+        .withColumn("by", F.coalesce("by_member", "by_token", "by_email"))
+        .withColumn("who", F.when(F.col("by.may_be_joined"), F.col("by.who")))
         .select(
             *lines.columns,
             F.col("who.golden_id").alias("buyer"),
             "who.part",
             "product_group",
-            F.coalesce("is_sensitive", F.lit(False)).alias("is_sensitive"),
+            F.coalesce("is_sensitive", F.lit(True)).alias("is_sensitive"),
             "unit_cost",
         )
     )

@@ -6,6 +6,7 @@ small, at least one more is hidden, until the hidden ones together are no small 
 
 import datetime as dt
 from collections.abc import Mapping
+from functools import reduce
 from typing import Final
 
 from pyspark.sql import Column, DataFrame, Window
@@ -104,7 +105,8 @@ def coverage(
 ) -> DataFrame:
     """gold.coverage of a run date: of customers and of sales, what is left for each purpose.
 
-    Hidden where few customers are covered or few are not, or few of the covered bought anything.
+    Hidden where few customers are covered or few are not, and where few of the covered bought anything, or few bought
+    what is not covered: another purpose that covers them too shows by how much it is more.
 
     Args:
         cells: `decided_cells` of the same customers.
@@ -130,6 +132,14 @@ def coverage(
             F.sum("amount").alias("net_amount"),
         )
     )
+    asked_for = F.explode(F.array(*map(F.lit, purposes))).alias("purpose")
+    left_out = (
+        bought.join(parts, on=["golden_id", "part"], how="left_semi")
+        .select("*", asked_for)
+        .join(parts, on=["golden_id", "part", "purpose"], how="left_anti")
+        .groupBy("purpose", "currency")
+        .agg(F.count_distinct("golden_id").alias("buyers_left_out"))
+    )
     permits = F.when(F.col("decision") == "permit", F.col("customers"))
     reached = cells.groupBy("purpose").agg(F.coalesce(F.sum(permits), F.lit(0)).alias("customers"))
     sold = lines.groupBy("currency").agg(F.sum("net_amount").alias("sold"))
@@ -144,13 +154,14 @@ def coverage(
     ).select(F.inline(currencies))
     every = F.broadcast(customers.agg(F.count("*").alias("everybody")))
     asked = reached.where(F.col("purpose").isin(*purposes)).crossJoin(F.broadcast(sales)).crossJoin(every)
-    told = asked.join(covered, on=["purpose", "currency"], how="left").na.fill(
-        0, ["buyers", "purchases", "net_amount"]
+    told = (
+        asked.join(covered, on=["purpose", "currency"], how="left")
+        .join(left_out, on=["purpose", "currency"], how="left")
+        .na.fill(0, ["buyers", "buyers_left_out", "purchases", "net_amount"])
     )
     left = F.col("everybody") - F.col("customers")
-    is_hidden = (
-        _is_few(F.col("customers"), min_cell) | _is_few(left, min_cell) | _is_few(F.col("buyers"), min_cell)
-    )
+    told_of = (F.col("customers"), left, F.col("buyers"), F.col("buyers_left_out"))
+    is_hidden = reduce(Column.__or__, (_is_few(count, min_cell) for count in told_of))
     return (
         told.withColumn("share", F.col("customers") / F.nullif("everybody", F.lit(0)))
         .withColumn("sales_share", (F.col("net_amount") / F.nullif("sold", F.lit(0))).cast("double"))

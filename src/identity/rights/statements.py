@@ -79,7 +79,7 @@ def state(
         for row in known
         if row["request_id"] == request_id and row["basis"] == basis
     }
-    newest = _newest_answers(config.warehouse, {hashed for _, hashed in speaking})
+    newest = _newest_answers(config.warehouse, subject.records)
     start = dt.datetime.combine(on, dt.time(), dt.UTC)
     rows = []
     for namespace, hashed in sorted(speaking):
@@ -96,8 +96,9 @@ def state(
                     "contact_point_hmac": None,
                     "value": "n",
                     "basis": basis,
-                    # A yes of the same day, which is known already, was said before: of two said at once the no counts.
-                    "asserted_at": max(start, newest.get((namespace, hashed, purpose), start)),
+                    # A yes that is known already was said before, whichever of her identifiers said it: of two said at
+                    # once the no counts.
+                    "asserted_at": max(start, newest.get(purpose, start)),
                     "said_on": on,
                     "request_id": request_id,
                 }
@@ -130,15 +131,19 @@ def strongest(
     return devices | {(namespace, hashed) for _, _, namespace, hashed in best.values()}
 
 
-def _newest_answers(warehouse: Path, hashes: Collection[str]) -> dict[tuple[str, str, str], dt.datetime]:
-    """When each subject last answered on a purpose, as far as silver knows."""
-    names = ["subject_namespace", "subject_hmac", "purpose", "asserted_at"]
-    is_theirs = among("subject_hmac", hashes)
-    found: dict[tuple[str, str, str], dt.datetime] = {}
-    for row in columns_at(warehouse, "silver.consent_event", names, is_theirs).to_pylist():
-        question = (row["subject_namespace"], row["subject_hmac"], row["purpose"])
+def _newest_answers(warehouse: Path, records: Collection[Record]) -> dict[str, dt.datetime]:
+    """When a person last answered on each purpose, by any identifier of her records, as far as silver knows."""
+    mine = set(records)
+    carried = rows_at(warehouse, "silver.identifier", among("source_key", {key for _, key in mine}))
+    hashes = {row["value_hmac"] for row in carried if (row["source"], row["source_key"]) in mine}
+    hashes |= {key for source, key in mine if source in DEVICES}
+    names = ["purpose", "asserted_at"]
+    found: dict[str, dt.datetime] = {}
+    for row in columns_at(
+        warehouse, "silver.consent_event", names, among("subject_hmac", hashes)
+    ).to_pylist():
         said_at = _in_utc(row["asserted_at"])
-        found[question] = max(found.get(question, said_at), said_at)
+        found[row["purpose"]] = max(found.get(row["purpose"], said_at), said_at)
     return found
 
 

@@ -48,7 +48,7 @@ def delivered_values(run: Run) -> DataFrame:
     """
     raw = _rows({name: _feeds(run, name) for name in run.config.sources})
     said, views = union(raw["consent"]), union(raw["web_view"])
-    kind = F.when(F.col("contact_point_raw").contains("@"), "email").otherwise("phone")
+    kind = F.when(email_or_hash(F.col("contact_point_raw")).isNotNull(), "email").otherwise("phone")
     found = [
         said.select(F.col("subject_namespace").alias("namespace"), F.col("subject_raw").alias("raw")),
         said.select(kind.alias("namespace"), F.col("contact_point_raw").alias("raw")),

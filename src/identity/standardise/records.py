@@ -68,6 +68,9 @@ def identifiers(raw: DataFrame, *, namespaces: Mapping[str, Namespace], key: byt
 def consent_events(raw: DataFrame, *, sources: Mapping[str, SourceContract], key: bytes) -> DataFrame:
     """silver.consent_event: every source's codes and answers in the one vocabulary.
 
+    What has no time, or one after it was delivered, was said on its delivery date; of a yes without time that comes again
+    that is the first one, for nobody said yes again.
+
     Raises:
         ConsentError: A code or an answer has no mapping in its source's contract.
     """
@@ -94,43 +97,43 @@ def consent_events(raw: DataFrame, *, sources: Mapping[str, SourceContract], key
     reached = (
         mapped.join(_phones(mapped), on="contact_point_raw", how="left")
         .withColumn("point", F.coalesce(address, F.col("contact_phone")))
-        .withColumn(
-            "point_namespace",
-            F.when(F.col("contact_point_raw").contains("@"), F.lit("email")).otherwise(F.lit("phone")),
-        )
+        .withColumn("point_namespace", F.when(address.isNotNull(), "email").otherwise("phone"))
     )
-    point = value_hash(F.col("point_namespace"), F.col("point"), key=key)
+    # Bound to what nobody can read, a yes is of no contact point there is; a no is of the person.
+    is_unreadable = (
+        F.col("point").isNull() & (F.trim("contact_point_raw") != "") & ~F.col("said").isin("n", "objection")
+    )
+    point = F.when(
+        F.col("point").isNotNull(), value_hash(F.col("point_namespace"), F.col("point"), key=key)
+    ).when(is_unreadable, value_hash(F.lit("unreadable"), F.col("contact_point_raw"), key=key))
+    # Clocks differ by a day at most.
+    is_timed = F.coalesce(F.to_date("asserted_at") <= F.date_add("delivered_on", 1), F.lit(False))
     statements = reached.select(
         "source",
         "subject_namespace",
         value_hash(F.col("subject_namespace"), F.trim("subject_raw"), key=key).alias("subject_hmac"),
         F.explode("purposes").alias("purpose"),
-        F.when(F.col("point").isNotNull(), point).alias("contact_point_hmac"),
+        point.alias("contact_point_hmac"),
         F.when(F.col("said") == "objection", F.lit("n")).otherwise(F.col("said")).alias("value"),
         F.when(F.col("said") == "objection", F.lit("objection")).otherwise(F.lit("consent")).alias("basis"),
         "asked_in",
-        F.coalesce("asserted_at", F.col("delivered_on").cast("timestamp")).alias("asserted_at"),
+        F.when(is_timed, F.col("asserted_at"))
+        .otherwise(F.col("delivered_on").cast("timestamp"))
+        .alias("asserted_at"),
+        (~is_timed & (F.col("said") == "y")).alias("_is_as_first_said"),
         "delivered_on",
         "notice_version",
         "benefit_shown",
         "benefit_type",
     )
-    told = (
-        "source",
-        "subject_namespace",
-        "subject_hmac",
-        "contact_point_hmac",
-        "value",
-        "basis",
-        "asserted_at",
+    names = ("source", "subject_namespace", "subject_hmac", "contact_point_hmac", "value", "basis")
+    at = F.when(F.col("_is_as_first_said"), F.col("notice_version")).otherwise(
+        F.col("asserted_at").cast("string")
     )
+    told = (*map(F.col, names), at)
     keyed = statements.withColumn(
         "event_key",
-        F.substring(
-            F.sha2(F.concat_ws("\x1f", *(F.coalesce(F.col(c).cast("string"), F.lit("")) for c in told)), 256),
-            1,
-            32,
-        ),
+        F.substring(F.sha2(F.concat_ws("\x1f", *(F.coalesce(text, F.lit("")) for text in told)), 256), 1, 32),
     )
     first = Window.partitionBy("source", "event_key", "purpose").orderBy(
         "delivered_on",
@@ -139,7 +142,11 @@ def consent_events(raw: DataFrame, *, sources: Mapping[str, SourceContract], key
             for c in ("asked_in", "notice_version", "benefit_type", "benefit_shown")
         ),
     )
-    return keyed.withColumn("_place", F.row_number().over(first)).where("_place = 1").drop("_place")
+    return (
+        keyed.withColumn("_place", F.row_number().over(first))
+        .where("_place = 1")
+        .drop("_place", "_is_as_first_said")
+    )
 
 
 def _require_mapped(raw: DataFrame, sources: Mapping[str, SourceContract]) -> None:

@@ -39,7 +39,7 @@ VALUES = {
 NOTICES = {"old": Notice(valid_to_on=dt.date(2026, 1, 15)), "ending": Notice(valid_to_on=dt.date(2026, 3, 1))}
 
 SUBJECT = "golden_id string, part string, namespace string, value_hmac string, heard_to date"
-CHILD = "golden_id string, part string, guardian_id string"
+CHILD = "golden_id string, part string, guardian_id string, guardian_part string"
 EVENT = (
     "source string, event_key string, subject_namespace string, subject_hmac string, purpose string, "
     "contact_point_hmac string, value string, basis string, asserted_at timestamp, notice_version string"
@@ -68,7 +68,7 @@ def decided(spark: SparkSession) -> Decided:
         for golden, of in ((case["case"], "said"), (f"{case['case']}: guardian", "guardian")):
             if of not in case and of == "guardian":
                 continue
-            parts = parts_of(case) if of == "said" else ["hers"]
+            parts = parts_of(case) if of == "said" else ["hers", "other"]
             subjects |= {(golden, part, "member", f"{golden}: {part}", None) for part in parts}
             for number, s in enumerate(statements(case, of), 1):
                 who = f"{golden}: {s.get('by', s['who'])}"
@@ -81,7 +81,7 @@ def decided(spark: SparkSession) -> Decided:
                 events.append((s["who"], str(number), s["who"], who, *told))
             points += [(golden, "email", f"{golden}: {point}") for point in case.get("points", [])]
         guardian = f"{case['case']}: guardian" if "guardian" in case else None
-        children += [(case["case"], part, guardian) for part in case.get("child", [])]
+        children += [(case["case"], part, guardian, guardian and "hers") for part in case.get("child", [])]
     df = effective(
         spark.createDataFrame(sorted(subjects, key=str), SUBJECT),
         spark.createDataFrame(events, EVENT),

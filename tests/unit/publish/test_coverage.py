@@ -176,3 +176,12 @@ def test_coverage_hides_what_tells_of_few(spark: SparkSession, cells: dict[Cell,
     assert row["is_hidden"]
     assert [row[n] for n in ("customers", "share", "purchases", "net_amount", "sales_share")] == [None] * 5
     assert whole["is_hidden"] == (buyers < K)
+
+
+@pytest.mark.parametrize(("buyers", "is_hidden"), [(30, False), (31, True), (34, True), (35, False)])
+def test_coverage_hides_where_few_of_those_left_out_bought(spark: SparkSession, buyers: int, is_hidden: bool):
+    """All are covered by `all`; what it shows beyond `a` is what those bought who refuse `a`."""
+    row, whole = covered(
+        spark, {("permit", 1): 30, ("deny", 5): 30}, [line(n, n, 10) for n in range(1, buyers + 1)]
+    )
+    assert (row["is_hidden"], whole["is_hidden"]) == (is_hidden, False)

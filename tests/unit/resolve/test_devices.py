@@ -72,11 +72,11 @@ OWNED: dict[tuple[str, str], Intervals] = {
 }
 
 
-LOGIN = "namespace string, value_hmac string, at timestamp, cluster string, part string"
+LOGIN = "namespace string, value_hmac string, at timestamp, cluster string, part string, is_barred boolean"
 
 
 def found_logins(spark: SparkSession) -> DataFrame:
-    rows = [(namespace, device, at(when), who, f"{who}'s") for namespace, device, when, who in STORY]
+    rows = [(namespace, device, at(when), who, f"{who}'s", False) for namespace, device, when, who in STORY]
     return spark.createDataFrame(rows, LOGIN)
 
 
@@ -124,8 +124,8 @@ def test_only_a_device_of_one_person_becomes_part_of_the_person(intervals: DataF
 
 def test_a_device_of_two_parts_of_a_person_is_the_persons_and_of_neither_part(spark: SparkSession):
     rows = [
-        ("cookie", "c", at("01 08:00"), "aino", "card"),
-        ("cookie", "c", at("02 08:00"), "aino", "e-mail"),
+        ("cookie", "c", at("01 08:00"), "aino", "card", False),
+        ("cookie", "c", at("02 08:00"), "aino", "e-mail", False),
     ]
     found = owners(spark.createDataFrame(rows, LOGIN), namespaces=NAMESPACES, look_back_days=2)
     parts = {(row.part, f"{row.from_at:%m-%d}", row.is_shared) for row in found.collect()}
@@ -134,7 +134,7 @@ def test_a_device_of_two_parts_of_a_person_is_the_persons_and_of_neither_part(sp
 
 
 def test_two_logins_at_one_time_are_told_the_same_whatever_the_order(spark: SparkSession):
-    rows = [("cookie", "c", at("01 08:00"), who, who) for who in ("eero", "aino")]
+    rows = [("cookie", "c", at("01 08:00"), who, who, False) for who in ("eero", "aino")]
     one, other = (
         told(owners(spark.createDataFrame(r, LOGIN), namespaces=NAMESPACES, look_back_days=2).collect())
         for r in (rows, rows[::-1])
@@ -142,13 +142,45 @@ def test_two_logins_at_one_time_are_told_the_same_whatever_the_order(spark: Spar
     assert one == other
 
 
-def test_only_logins_of_permitted_persons_on_permitted_devices_count(spark: SparkSession):
+def test_who_may_not_be_joined_ends_an_ownership_and_owns_nothing(spark: SparkSession):
+    rows = [
+        ("cookie", "lent", at("01 08:00"), "aino", "hers", False),
+        ("cookie", "lent", at("02 08:00"), "eero", "his", True),
+        ("cookie", "back", at("01 08:00"), "aino", "hers", False),
+        ("cookie", "back", at("02 08:00"), "eero", "his", True),
+        ("cookie", "back", at("03 08:00"), "aino", "hers", False),
+        ("cookie", "his own", at("01 08:00"), "eero", "his", True),
+        ("mobile_id", "one", at("01 08:00"), "aino", "hers", False),
+        ("mobile_id", "one", at("02 08:00"), "eero", "his", True),
+    ]
+    found = owners(spark.createDataFrame(rows, LOGIN), namespaces=NAMESPACES, look_back_days=0).collect()
+    assert told(found) == {
+        ("cookie", "lent"): [
+            ("aino", "2026-01-01 08:00", "2026-01-02 08:00", False),
+            (None, "2026-01-02 08:00", None, False),
+        ],
+        ("cookie", "back"): [
+            ("aino", "2026-01-01 08:00", "2026-01-02 08:00", False),
+            (None, "2026-01-02 08:00", "2026-01-03 08:00", False),
+            ("aino", "2026-01-03 08:00", None, False),
+        ],
+        ("cookie", "his own"): [(None, "2026-01-01 08:00", None, False)],
+        ("mobile_id", "one"): [  # one person's at most
+            ("aino", "2026-01-01 08:00", "2026-01-02 08:00", True),
+            (None, "2026-01-02 08:00", None, True),
+        ],
+    }
+    assert {row.part for row in found if row.cluster is None} == {None}
+    assert sole_owner(spark.createDataFrame(found)).collect() == []
+
+
+def test_only_logins_on_permitted_devices_count(spark: SparkSession):
     views = spark.createDataFrame(
         [
             ("cookie", "open", "u1", at("01 08:00")),  # counts
             ("cookie", "open", None, at("01 09:00")),  # not a login
             ("cookie", "barred", "u1", at("01 10:00")),  # the cookie said no
-            ("cookie", "open", "u2", at("01 11:00")),  # the person said no
+            ("cookie", "open", "u2", at("01 11:00")),  # the person said no, which ends what was before
             ("cookie", "open", "u3", at("01 12:00")),  # nobody knows this login
             ("mobile_id", "open", "u1", at("01 13:00")),  # permitted as a cookie, not as a mobile id
         ],
@@ -174,6 +206,7 @@ def test_only_logins_of_permitted_persons_on_permitted_devices_count(spark: Spar
         ],
         "source string, source_key string, cluster string, part string",
     )
-    assert list(map(tuple, logins(views, permission, clusters).collect())) == [
-        ("cookie", "open", at("01 08:00"), "A", "a")
+    assert sorted(map(tuple, logins(views, permission, clusters).collect())) == [
+        ("cookie", "open", at("01 08:00"), "A", "a", False),
+        ("cookie", "open", at("01 11:00"), "B", "b", True),
     ]
