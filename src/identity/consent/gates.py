@@ -18,32 +18,42 @@ def collectable(
     events: DataFrame,
     *,
     sources: Mapping[str, SourceContract],
+    purpose: Purpose,
+    notices: Mapping[str, Notice],
     namespaces: Mapping[str, Namespace],
     hashed: Mapping[str, Column],
 ) -> DataFrame:
     """Mark which views may be kept: adds `is_collectable`.
 
-    A source whose collection rests on consent needs a yes for `collect` from the view's login or device, and no
-    no from either; any other source needs only that neither said no.
+    A source whose collection rests on consent needs a yes for `collect` from the view's login or device, that had not
+    expired when the view was, and no no from either; any other source needs only that neither said no.
 
     Args:
-        views: Views with the columns `hashed` names are computed from.
+        views: Views with `occurred_at` and the columns `hashed` names are computed from.
         events: silver.consent_event.
         sources: Source contracts by name.
+        purpose: The purpose `collect`, for the age at which a yes expires.
+        notices: Privacy notices whose validity ended, by version.
         namespaces: The identifier hierarchy.
         hashed: Keyed hashes of a view's `device` and `login`, to meet the subjects of consent events.
     """
     said = newest_statements(events.where("purpose = 'collect'"), namespaces=namespaces)
-    newest = said.groupBy("subject_hmac").agg(F.min("value").alias("value"))  # 'n' sorts before 'y'
+    # Whatever else collecting rests on, where a source asks it rests on the answer.
+    asked = purpose.model_copy(update={"basis": "consent"})
+    newest = (
+        said.withColumn("until", yes_until({"collect": asked}, notices))
+        .groupBy("subject_hmac")
+        .agg(F.min("value").alias("value"), F.max("until").alias("until"))  # 'n' sorts before 'y'
+    )
+    is_expired = (F.col("value") == "y") & (F.to_date("occurred_at") >= F.col("until"))
     spoken = views
     for who, subject in hashed.items():
-        answer = newest.select(
-            F.col("subject_hmac").alias(f"{who}_hmac"), F.col("value").alias(f"{who}_said")
-        )
+        answer = newest.withColumnRenamed("subject_hmac", f"{who}_hmac")
         spoken = (
             spoken.withColumn(f"{who}_hmac", subject)
             .join(answer, on=f"{who}_hmac", how="left")
-            .drop(f"{who}_hmac")
+            .withColumn(f"{who}_said", F.when(is_expired, "expired").otherwise(F.col("value")))
+            .drop(f"{who}_hmac", "value", "until")
         )
     answers = [F.coalesce(f"{who}_said", F.lit("unknown")) for who in hashed]
     refused = F.array_contains(F.array(*answers), "n")

@@ -128,6 +128,8 @@ def _permissions_and_views(
         union(raw["web_view"]),
         consents[0],
         sources=config.sources,
+        purpose=config.purposes["collect"],
+        notices=config.notices,
         namespaces=config.namespaces,
         hashed={
             "device": value_hash(F.col("device_namespace"), F.col("device"), key=key),

@@ -178,7 +178,26 @@ COLLECT: dict[str, tuple[Said, bool, bool]] = {
         False,
     ),
     "pending is silence": ([("cookie", "pending", "2026-01-01")], False, True),
+    "a yes that was too old then is silence": ([("cookie", "y", "2025-02-01")], False, True),
+    "a yes lasts its days": ([("cookie", "y", "2025-02-02")], True, True),
+    "a yes under a notice that had ended then is silence": (
+        [("cookie", "y", "2026-01-01", "old")],
+        False,
+        True,
+    ),
+    "a yes under a notice that ended since stands for what was before": (
+        [("cookie", "y", "2026-01-01", "new")],
+        True,
+        True,
+    ),
+    "of two identifiers one whose yes stands is enough": (
+        [("cookie", "y", "2025-02-01"), ("login", "y", "2026-01-01")],
+        True,
+        True,
+    ),
+    "a no does not expire": ([("cookie", "n", "2020-01-01", "old")], False, False),
 }
+SEEN_AT = dt.datetime(2026, 2, 1, 9, tzinfo=dt.UTC)
 
 
 def source(name: str, basis: str) -> SourceContract:
@@ -199,10 +218,13 @@ def kept(
     rows += [
         row for case in said for row in events(spark, case, "analytics", [("cookie", "n", "2026-01-31")])
     ]
+    seen = spark.createDataFrame(views, "source string, case string, device string, login string")
     return collectable(
-        spark.createDataFrame(views, "source string, case string, device string, login string"),
+        seen.withColumn("occurred_at", F.lit(SEEN_AT)),
         spark.createDataFrame(rows, EVENT),
         sources=sources,
+        purpose=Purpose(basis="legitimate_interest", retention_days=365, expires_days=365),
+        notices={"old": Notice(valid_to_on=SEEN_AT.date()), "new": Notice(valid_to_on=dt.date(2026, 2, 2))},
         namespaces=NAMESPACES,
         hashed={"device": F.col("device"), "login": F.col("login")},
     )
@@ -211,7 +233,7 @@ def kept(
 def test_collection(spark: SparkSession):
     views = [(name, case, f"{case}: cookie", f"{case}: login") for case in COLLECT for name in ("web", "log")]
     df = kept(spark, views, {case: said for case, (said, _, _) in COLLECT.items()})
-    assert df.columns == ["source", "case", "device", "login", "is_collectable"]
+    assert df.columns == ["source", "case", "device", "login", "occurred_at", "is_collectable"]
     rows = df.collect()
     assert len(rows) == len(views)
     found = {(row.case, row.source): row.is_collectable for row in rows}
