@@ -72,6 +72,7 @@ MUTANTS = (
     Mutant("gate L: silence permits", GATES, 'F.coalesce("permitted", F.lit(False))', 'F.coalesce("permitted", F.lit(True))'),
     Mutant("gate L: objections are not heard", GATES, '& F.col("objection").isNull()', ""),
     Mutant("gate L: sources that forbid linkage are linked", GATES, '& (F.col("linkage") == "allowed")', ""),
+    Mutant("collection: a yes never ends", GATES, 'F.to_date("occurred_at") >= F.col("until")', 'F.lit(False)'),
     Mutant("collection: a no is not heard", GATES, "~refused & (granted", "(granted"),
 )  # fmt: skip
 
