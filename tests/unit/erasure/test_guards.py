@@ -1,0 +1,92 @@
+"""An erasure is carried out in its own landing folder and with the warehouse's own key, or not at all; no Spark."""
+
+import datetime as dt
+import hashlib
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from identity.config import Config
+from identity.config_reading import load_config
+from identity.contracts import contract_of
+from identity.erasure.erase import erase
+from identity.erasure.plan import Plan, load_plan, plan_file, save_plan
+from identity.errors import ErasureError, SourceError
+from identity.retention.maintain import maintain
+from identity.run import Run
+from identity.tables import Tables, append_at, rows_at
+
+ON = dt.date(2026, 2, 1)
+HERS = "hers.alone@posti.example"
+
+
+@pytest.fixture
+def config(warehouse: Path, tmp_path: Path) -> Config:
+    (tmp_path / "landing").mkdir()
+    conf = Path(__file__).parents[3] / "conf/local.yaml"
+    return load_config(conf, warehouse=warehouse, landing=tmp_path / "landing", need_model=False)
+
+
+def run_of(config: Config, *, secret: bytes | None = None, retired: tuple[bytes, ...] = ()) -> Run:
+    none: Any = None  # no session: whoever comes as far as Spark fails
+    tables = Tables(none, config.warehouse)
+    return Run(config, tables, ON, secret or config.secret(), Console(file=io.StringIO()), retired=retired)
+
+
+def begun(config: Config, state: Any) -> Plan:
+    plan = Plan(
+        id="e1", run_date=ON.isoformat(), landing=str(config.landing), requests=[], persons=1,
+        records=[["crm", "C1"]], suppress=[["email", "a" * 64]], delete={}, unlink={}, retired=[], touched=[],
+        needles=[HERS], strong=[HERS], recipients=[], unsearchable=0, state=state,
+    )  # fmt: skip
+    save_plan(plan, config.warehouse)
+    return plan
+
+
+def put(warehouse: Path, name: str, **row: Any) -> None:
+    contract = contract_of(name)
+    append_at(warehouse, [{**dict.fromkeys(contract.columns), **row}], contract)
+
+
+def certificates(config: Config) -> list[Path]:
+    return list((config.warehouse / "rights").glob("certificates/*"))
+
+
+def test_without_its_landing_folder_nobody_is_erased_and_nothing_is_certified(config: Config):
+    config.landing.rmdir()
+    with pytest.raises(SourceError, match="does not exist"):
+        erase(run_of(config), ["record=crm:C1"], requests=["R-1"])
+    assert not plan_file(config.warehouse).exists()
+    assert rows_at(config.warehouse, "ops.subject_request") == []
+    plan = begun(config, "purged")
+    with pytest.raises(SourceError, match=r"does not exist.*--resume"):
+        erase(run_of(config), [])
+    assert load_plan(config.warehouse) == plan
+    assert certificates(config) == []
+
+
+def test_an_erasure_is_finished_in_the_landing_folder_it_began_in(config: Config, tmp_path: Path):
+    begun(config, "purged")
+    (config.landing / "left.txt").write_text(HERS, encoding="utf-8")
+    (tmp_path / "other").mkdir()
+    other = config.model_copy(update={"landing": tmp_path / "other"})
+    with pytest.raises(ErasureError, match="left values in 1 files"):
+        erase(run_of(other), [])
+    assert plan_file(config.warehouse).exists()
+
+
+def test_maintenance_does_not_forget_files_of_a_landing_folder_that_is_not_there(config: Config):
+    put(
+        config.warehouse, "ops.file",
+        file_id=hashlib.sha256(b"x").hexdigest(), status="taken", source="crm", feed="contacts",
+        file="2016-01-31/crm/contacts.jsonl", delivered_on=dt.date(2016, 1, 31), bytes=1, batch_id="b",
+        taken_for=dt.date(2016, 1, 31),
+        delivered=0, accepted=0, quarantined=0, suppressed=0, unlinked=0,
+    )  # fmt: skip
+    config.landing.rmdir()
+    with pytest.raises(SourceError, match="does not exist"):
+        maintain(run_of(config))
+    assert len(rows_at(config.warehouse, "ops.file")) == 1
