@@ -14,6 +14,7 @@ from identity.config_reading import load_config
 from identity.contracts import contract_of
 from identity.erasure.erase import erase
 from identity.erasure.plan import Plan, load_plan, plan_file, save_plan
+from identity.erasure.rewrite import rewrite_landing
 from identity.errors import ErasureError, SourceError
 from identity.retention.maintain import maintain
 from identity.run import Run
@@ -90,3 +91,14 @@ def test_maintenance_does_not_forget_files_of_a_landing_folder_that_is_not_there
     with pytest.raises(SourceError, match="does not exist"):
         maintain(run_of(config))
     assert len(rows_at(config.warehouse, "ops.file")) == 1
+
+
+def test_a_file_beside_the_deliveries_loses_the_lines_that_name_her(config: Config):
+    plan = begun(config, "suppressed")
+    notes = [config.landing / "README.txt", config.landing / "notes/of today.txt"]
+    notes[1].parent.mkdir()
+    for note in notes:
+        note.write_text(f"who delivers what\nask {HERS}\n", encoding="utf-8")
+    rewrite_landing(run_of(config), plan)
+    assert [note.read_text(encoding="utf-8") for note in notes] == ["who delivers what\n\n"] * 2
+    assert sorted(plan.files) == ["README.txt", "notes/of today.txt"]
