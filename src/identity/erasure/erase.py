@@ -27,6 +27,7 @@ from identity.erasure.scan import Sought, scan, text_of
 from identity.erasure.subjects import Subjects, subjects, touched
 from identity.errors import ErasureError, UnknownRecordError
 from identity.forget import forget_older
+from identity.keys import require_keys
 from identity.pipeline import do_stages, require_not_before
 from identity.rights.persons import DEVICES, OWN_KEYS
 from identity.rights.requests import close, receive
@@ -53,11 +54,13 @@ def erase(run: Run, identifiers: Sequence[str], *, requests: Sequence[str] = ())
         UnknownRecordError: No identifier stands for anybody, and no certificate answers the requests.
         ErasureError: An identifier stands for several persons, or values are left somewhere.
         SourceError: The landing folder is not there.
+        PlatformError: The warehouse is hashed with another key.
         LockError: A run holds the warehouse.
     """
     warehouse = run.config.warehouse
     certificates = []
     with only_writer(warehouse):
+        require_keys(warehouse, (run.key, *run.retired))
         begun = load_plan(warehouse)
         if begun is not None:
             run.console.print(f"[yellow]note[/] erasure {begun.id} was not finished; it is finished first")
@@ -89,6 +92,7 @@ def finish_begun(run: Run) -> None:
     Raises:
         ErasureError: Values are left somewhere.
         SourceError: The landing folder where it began is not there.
+        PlatformError: The warehouse is hashed with another key.
         LockError: A run holds the warehouse.
     """
     if load_plan(run.config.warehouse) is not None:

@@ -3,6 +3,7 @@
 import datetime as dt
 import hashlib
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +13,18 @@ from rich.console import Console
 from identity.config import Config
 from identity.config_reading import load_config
 from identity.contracts import contract_of
-from identity.erasure.erase import erase
+from identity.erasure.erase import erase, finish_begun
 from identity.erasure.plan import Plan, load_plan, plan_file, save_plan
 from identity.erasure.rewrite import rewrite_landing
-from identity.errors import ErasureError, SourceError
+from identity.errors import ErasureError, PlatformError, SourceError
+from identity.keys import fingerprint
 from identity.retention.maintain import maintain
 from identity.run import Run
 from identity.tables import Tables, append_at, rows_at
 
 ON = dt.date(2026, 2, 1)
 HERS = "hers.alone@posti.example"
+OLD, NEW = b"0123456789abcdef-old", b"0123456789abcdef-new"
 
 
 @pytest.fixture
@@ -102,3 +105,25 @@ def test_a_file_beside_the_deliveries_loses_the_lines_that_name_her(config: Conf
     rewrite_landing(run_of(config), plan)
     assert [note.read_text(encoding="utf-8") for note in notes] == ["who delivers what\n\n"] * 2
     assert sorted(plan.files) == ["README.txt", "notes/of today.txt"]
+
+
+@pytest.mark.parametrize("given", [(NEW,), (NEW, OLD)])
+def test_an_erasure_is_finished_with_the_key_of_the_warehouse_alone(config: Config, given: tuple[bytes, ...]):
+    put(
+        config.warehouse, "ops.run",
+        run_id="r", run_on=ON, config_hash="c", key_fingerprint=fingerprint(OLD), outcome="published",
+        exit_code=0, started_at=dt.datetime(2026, 2, 1, tzinfo=dt.UTC), seconds=1.0,
+    )  # fmt: skip
+    plan = begun(config, "planned")
+    key, *retired = given
+    with pytest.raises(PlatformError, match="give that key"):
+        finish_begun(run_of(config, secret=key, retired=tuple(retired)))
+    assert load_plan(config.warehouse) == plan
+    assert rows_at(config.warehouse, "consent.suppression") == []
+    save_plan(replace(plan, state="purged"), config.warehouse)
+    with pytest.raises(PlatformError, match="give that key"):
+        finish_begun(run_of(config, secret=key, retired=tuple(retired)))
+    assert certificates(config) == []
+    finish_begun(run_of(config, secret=OLD, retired=(NEW,)))
+    assert not plan_file(config.warehouse).exists()
+    assert len(certificates(config)) == 2  # as JSON and as a page
