@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from identity.cli import main
 from identity.config import Config
 from identity.config_reading import load_config
 from identity.contracts import contract_of
@@ -19,9 +20,11 @@ from identity.erasure.rewrite import rewrite_landing
 from identity.errors import ErasureError, PlatformError, SourceError
 from identity.keys import fingerprint
 from identity.retention.maintain import maintain
+from identity.rights.requests import receive
 from identity.run import Run
 from identity.tables import Tables, append_at, rows_at
 
+CONF = Path(__file__).parents[3] / "conf/local.yaml"
 ON = dt.date(2026, 2, 1)
 HERS = "hers.alone@posti.example"
 OLD, NEW = b"0123456789abcdef-old", b"0123456789abcdef-new"
@@ -30,8 +33,7 @@ OLD, NEW = b"0123456789abcdef-old", b"0123456789abcdef-new"
 @pytest.fixture
 def config(warehouse: Path, tmp_path: Path) -> Config:
     (tmp_path / "landing").mkdir()
-    conf = Path(__file__).parents[3] / "conf/local.yaml"
-    return load_config(conf, warehouse=warehouse, landing=tmp_path / "landing", need_model=False)
+    return load_config(CONF, warehouse=warehouse, landing=tmp_path / "landing", need_model=False)
 
 
 def run_of(config: Config, *, secret: bytes | None = None, retired: tuple[bytes, ...] = ()) -> Run:
@@ -127,3 +129,41 @@ def test_an_erasure_is_finished_with_the_key_of_the_warehouse_alone(config: Conf
     finish_begun(run_of(config, secret=OLD, retired=(NEW,)))
     assert not plan_file(config.warehouse).exists()
     assert len(certificates(config)) == 2  # as JSON and as a page
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        ["export", "loyalty_member=M1", "--out", "her.json", "--html", "her.html", "--request", "R-2"],
+        ["receive", "R-2", "access"],
+        ["receive", "R-2", "access", "--identifier", "loyalty_member=M1"],
+        ["extend", "R-1", "--reason", "many sources"],
+        ["close", "R-1", "--outcome", "exported"],
+        ["correct", "loyalty_member=M1", "--set", "birth_date=1980-05-17"],
+        ["restrict", "loyalty_member=M1", "--reason", "contested"],
+        ["object", "loyalty_member=M1"],
+        ["withdraw", "loyalty_member=M1", "--purpose", "identity.link"],
+    ],
+    ids=lambda asked: " ".join(asked[:3]),
+)
+def test_while_an_erasure_is_unfinished_no_right_is_answered(
+    config: Config, tmp_path: Path, capsys: pytest.CaptureFixture[str], asked: list[str]
+):
+    """Half erased, she may be found no more: that it is unfinished is told first."""
+    put(
+        config.warehouse, "id.golden_member",
+        golden_id="g1", part="p", source="crm", source_key="C2", level="identified", link_permission="permitted",
+        valid_from_on=ON,
+    )  # fmt: skip
+    receive(config.warehouse, "R-1", "access", (), ON)
+    before = rows_at(config.warehouse, "ops.subject_request")
+    plan = begun(config, "tables")
+    asked = [str(tmp_path / text) if text.startswith("her.") else text for text in asked]
+    conf = ["--conf", str(CONF), "--warehouse", str(config.warehouse), "--run-date", ON.isoformat()]
+    with pytest.raises(SystemExit) as ended:
+        main(["rights", *asked, *conf])
+    assert ended.value.code == 16
+    assert "identity erase --resume" in capsys.readouterr().err
+    assert rows_at(config.warehouse, "ops.subject_request") == before
+    assert load_plan(config.warehouse) == plan
+    assert list(tmp_path.glob("her.*")) == []
