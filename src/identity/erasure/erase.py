@@ -34,6 +34,7 @@ from identity.rights.requests import close, receive
 from identity.rights.uses import uses_of
 from identity.run import Run, only_writer
 from identity.sources.landing import require_landing
+from identity.stages.ingest import recover
 from identity.standardise.identifiers import hash_key
 from identity.tables import columns_at, forget_history_of, rows_at
 
@@ -69,6 +70,7 @@ def erase(run: Run, identifiers: Sequence[str], *, requests: Sequence[str] = ())
             require_landing(run.config.landing)
             require_not_before(run)
             run.finish_commit()
+            recover(run)
             try:
                 plan = _plan(run, identifiers, requests)
             except UnknownRecordError:

@@ -24,6 +24,7 @@ from identity.retention.registers import (
 )
 from identity.run import Run, only_writer
 from identity.sources.landing import require_landing
+from identity.stages.ingest import recover
 from identity.tables import compact
 
 _REGISTER = contract_of("ops.maintenance")
@@ -52,6 +53,7 @@ def maintain(run: Run, *, dry_run: bool = False, keep_landing: bool = False) -> 
         if not keep_landing:
             require_landing(config.landing)
         run.finish_commit()
+        recover(run)
         require_not_before(run)
         told = _age_bronze(run, dry_run=dry_run)
         if not keep_landing:
