@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 from identity.config import Config, Journey, Purpose, Stage
 from identity.consent.restrictions import in_force
 from identity.contracts import contract_of, purpose_table
+from identity.erasure.plan import require_no_plan
 from identity.errors import ConfigError, RunDateError
 from identity.private import write_privately
 from identity.run import only_writer
@@ -72,6 +73,7 @@ def export_audience(config: Config, out: Path, *, purpose: str, recipient: str, 
         RunDateError: Nothing is published, something is for a later date, or a run has not published what it decided.
         PlatformError: The file cannot be written, or another one is there.
         LockError: A run is writing to the warehouse.
+        ErasureError: An erasure is not finished.
     """
     _require_contact(config, purpose)
     if not recipient.strip():
@@ -81,6 +83,7 @@ def export_audience(config: Config, out: Path, *, purpose: str, recipient: str, 
     if not config.warehouse.is_dir():
         raise RunDateError(f"nothing is published in {config.warehouse}; run first")
     with only_writer(config.warehouse):
+        require_no_plan(config.warehouse)
         publication = _publication(config.warehouse, purpose, on)
         reached, left_out = _reached(config, purpose, publication["published_for"], on)
         content = _content(reached, out)

@@ -60,7 +60,7 @@ def require_keys(warehouse: Path, secrets: Sequence[bytes]) -> None:
     needed = fingerprint_in_force(warehouse)
     if needed is not None and needed != given[0]:
         way = (
-            "run `identity rotate-key` first"
+            "give that key first, or change keys with `identity rotate-key`"
             if needed in given
             else "give that key; to change keys, give the new one first and the old one after it, and run "
             "`identity rotate-key`"

@@ -15,6 +15,7 @@ import pandas as pd
 
 from identity.config import Config
 from identity.contracts import contract_of
+from identity.erasure.plan import require_no_plan
 from identity.errors import ConfigError, DecisionError, SourceError
 from identity.linkage.files import read_tables
 from identity.linkage.model import Thresholds
@@ -107,6 +108,7 @@ def import_decisions(config: Config, file: Path, *, on: dt.date) -> Imported:
         SourceError: The file cannot be read, or lacks columns.
         DecisionError: Rows are wrong, or decisions contradict each other.
         LockError: A run is writing.
+        ErasureError: An erasure is not finished.
     """
     table = read_tables([file])
     missing = [name for name in COLUMNS if name not in table.columns]
@@ -114,6 +116,7 @@ def import_decisions(config: Config, file: Path, *, on: dt.date) -> Imported:
         raise SourceError(f"{file}: missing columns {', '.join(missing)}")
     _require_warehouse(config.warehouse)
     with only_writer(config.warehouse):
+        require_no_plan(config.warehouse)
         before = by_pair(rows_at(config.warehouse, _TABLE))
         members = _members(config.warehouse, table, before)
         known = Known(before, set(members), _devices(config))

@@ -9,6 +9,7 @@ from identity.keys import fingerprint, fingerprint_in_force, published_with, req
 from identity.pipeline import do_stages, require_not_before
 from identity.rehash import left_behind, new_hashes, rehashed
 from identity.run import Run, only_writer
+from identity.stages.ingest import recover
 from identity.stages.standardise import delivered_values
 from identity.standardise.identifiers import hash_key, normalised
 from identity.tables import by_table
@@ -37,6 +38,7 @@ def rotate_key(run: Run) -> dict[str, Any]:
     with only_writer(warehouse):
         require_no_plan(warehouse)
         run.finish_commit()
+        recover(run)
         was = fingerprint_in_force(warehouse)
         told: dict[str, Any] = {"was": was, "now": run.key_fingerprint}
         if was is None:

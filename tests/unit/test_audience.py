@@ -15,6 +15,7 @@ from identity.cli import main
 from identity.config import Config, Journey
 from identity.config_reading import load_config
 from identity.contracts import TableContract, contract_of, purpose_contract
+from identity.erasure.plan import plan_file
 from identity.erasure.rewrite import without_contact_points
 from identity.tables import append_at, replace_at, rewrite_at, rows_at
 
@@ -235,6 +236,17 @@ def test_of_several_parts_that_expire_nobody_goes_out_later(spark: Any, world: P
     assert audience(world, tmp_path / "later.csv", on=LATER) == 0
     assert "bo," in (tmp_path / "now.csv").read_text(encoding="utf-8")
     assert "bo," not in (tmp_path / "later.csv").read_text(encoding="utf-8")
+
+
+def test_while_an_erasure_is_unfinished_nobody_goes_out(
+    spark: Any, world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    plan_file(world).parent.mkdir()
+    plan_file(world).write_text("{}", encoding="utf-8")
+    assert audience(world, tmp_path / "out.csv") == 16
+    assert "identity erase --resume" in capsys.readouterr().err
+    assert not (tmp_path / "out.csv").exists()
+    assert rows_at(world, "ops.data_use_log") == []
 
 
 def test_every_use_is_logged_once(spark: Any, world: Path, tmp_path: Path):

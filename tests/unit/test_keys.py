@@ -77,7 +77,7 @@ def test_a_published_warehouse_takes_its_own_key_alone(warehouse: Path):
     with pytest.raises(PlatformError, match=f"hashed with \\({fingerprint(OLD)}\\): give that key") as error:
         require_keys(warehouse, [NEW])
     assert "0123456789" not in str(error.value)
-    with pytest.raises(PlatformError, match="run `identity rotate-key` first"):
+    with pytest.raises(PlatformError, match="give that key first, or change keys with `identity rotate-key`"):
         require_keys(warehouse, [NEW, OLD])
 
 

@@ -14,6 +14,7 @@ from deltalake import DeltaTable, write_deltalake
 
 from identity.cli import main
 from identity.contracts import contract_of
+from identity.erasure.plan import plan_file
 from identity.linkage.model import Thresholds
 from identity.resolve.decisions import PAIR
 from identity.run import only_writer
@@ -265,6 +266,15 @@ def test_while_a_run_is_writing_nothing_is_taken(review: Verb, kept: Path, tmp_p
     file = written(tmp_path / "a.csv", "crm,1,loyalty,7,must_link,S1")
     with only_writer(kept):
         assert review("import", file, "--run-date", D1)[0] == 8
+    assert not (kept / "id" / "review_pair").exists()
+
+
+def test_while_an_erasure_is_unfinished_nothing_is_taken(review: Verb, kept: Path, tmp_path: Path) -> None:
+    file = written(tmp_path / "a.csv", "crm,1,loyalty,7,must_link,S1")
+    plan_file(kept).parent.mkdir()
+    plan_file(kept).write_text("{}", encoding="utf-8")
+    code, _, err = review("import", file, "--run-date", D1)
+    assert (code, "identity erase --resume" in err) == (16, True)
     assert not (kept / "id" / "review_pair").exists()
 
 

@@ -2,6 +2,8 @@
 
 import datetime as dt
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -99,29 +101,29 @@ def export_command(
     from identity.keys import key_in_force
     from identity.private import write_privately
     from identity.rights.persons import find
-    from identity.run import only_writer
 
     day, config = date_of(run_date), opened(conf, warehouse)
     key = key_in_force(config)
-    subject = find(config, identifiers, key=key)
     right = "portability" if portable else "access"
-    with session(config, needs_quality=False) as tables, only_writer(config.warehouse):
-        from identity.rights import export as exports
-        from identity.rights import requests
+    with _writing(config):
+        subject = find(config, identifiers, key=key)
+        with session(config, needs_quality=False) as tables:
+            from identity.rights import export as exports
+            from identity.rights import requests
 
-        if request is not None:
-            requests.receive(config.warehouse, request, right, subject.golden_ids, day)
-        with Console(stderr=True).status("reading everything about the person …"):
-            told = exports.export(tables, config, subject, key=key, on=day)
-        if portable:
-            told = exports.portable(told)
-        write_privately(out, exports.to_json(told))
-        if html is not None:
-            from identity.pages.subject import subject_page
+            if request is not None:
+                requests.receive(config.warehouse, request, right, subject.golden_ids, day)
+            with Console(stderr=True).status("reading everything about the person …"):
+                told = exports.export(tables, config, subject, key=key, on=day)
+            if portable:
+                told = exports.portable(told)
+            write_privately(out, exports.to_json(told))
+            if html is not None:
+                from identity.pages.subject import subject_page
 
-            write_privately(html, subject_page(told).encode())
-        if request is not None:
-            requests.close(config.warehouse, request, outcome="exported", on=day)
+                write_privately(html, subject_page(told).encode())
+            if request is not None:
+                requests.close(config.warehouse, request, outcome="exported", on=day)
     counts = {
         name: len(rows) for name, rows in told.items() if isinstance(rows, list) and name != "golden_ids"
     }
@@ -148,8 +150,12 @@ def receive_command(
     from identity.rights.persons import find
 
     day, config = date_of(run_date), opened(conf, warehouse)
-    ids = find(config, identifiers, key=key_in_force(config)).golden_ids if identifiers else ()
-    _tell(config, lambda: requests.receive(config.warehouse, request, right, ids, day), as_json=as_json)
+
+    def received() -> dict[str, Any]:
+        ids = find(config, identifiers, key=key_in_force(config)).golden_ids if identifiers else ()
+        return requests.receive(config.warehouse, request, right, ids, day)
+
+    _tell(config, received, as_json=as_json)
 
 
 @rights_app.command("extend")
@@ -216,10 +222,19 @@ def requests_command(
     Console().print(table if rows else "no request", **({} if rows else _PLAIN))
 
 
-def _tell(config: Config, act: Any, *, as_json: bool) -> None:
+@contextmanager
+def _writing(config: Config) -> Iterator[None]:
+    """Hold a warehouse that no erasure has left half done: who is half erased may be found no more."""
+    from identity.erasure.plan import require_no_plan
     from identity.run import only_writer
 
     with only_writer(config.warehouse):
+        require_no_plan(config.warehouse)
+        yield
+
+
+def _tell(config: Config, act: Any, *, as_json: bool) -> None:
+    with _writing(config):
         row = act()
     if as_json:
         print(json.dumps(row, default=str))

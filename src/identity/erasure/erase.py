@@ -27,11 +27,14 @@ from identity.erasure.scan import Sought, scan, text_of
 from identity.erasure.subjects import Subjects, subjects, touched
 from identity.errors import ErasureError, UnknownRecordError
 from identity.forget import forget_older
+from identity.keys import require_keys
 from identity.pipeline import do_stages, require_not_before
 from identity.rights.persons import DEVICES, OWN_KEYS
 from identity.rights.requests import close, receive
 from identity.rights.uses import uses_of
 from identity.run import Run, only_writer
+from identity.sources.landing import require_landing
+from identity.stages.ingest import recover
 from identity.standardise.identifiers import hash_key
 from identity.tables import columns_at, forget_history_of, rows_at
 
@@ -51,18 +54,23 @@ def erase(run: Run, identifiers: Sequence[str], *, requests: Sequence[str] = ())
         SubjectError: A request's name is no name, or another's.
         UnknownRecordError: No identifier stands for anybody, and no certificate answers the requests.
         ErasureError: An identifier stands for several persons, or values are left somewhere.
+        SourceError: The landing folder is not there.
+        PlatformError: The warehouse is hashed with another key.
         LockError: A run holds the warehouse.
     """
     warehouse = run.config.warehouse
     certificates = []
     with only_writer(warehouse):
+        require_keys(warehouse, (run.key, *run.retired))
         begun = load_plan(warehouse)
         if begun is not None:
             run.console.print(f"[yellow]note[/] erasure {begun.id} was not finished; it is finished first")
-            certificates.append(_carry_out(replace(run, on=dt.date.fromisoformat(begun.run_date)), begun))
+            certificates.append(_carry_out(_as_begun(run, begun), begun))
         if identifiers:
+            require_landing(run.config.landing)
             require_not_before(run)
             run.finish_commit()
+            recover(run)
             try:
                 plan = _plan(run, identifiers, requests)
             except UnknownRecordError:
@@ -85,10 +93,18 @@ def finish_begun(run: Run) -> None:
 
     Raises:
         ErasureError: Values are left somewhere.
+        SourceError: The landing folder where it began is not there.
+        PlatformError: The warehouse is hashed with another key.
         LockError: A run holds the warehouse.
     """
     if load_plan(run.config.warehouse) is not None:
         erase(run, [])
+
+
+def _as_begun(run: Run, plan: Plan) -> Run:
+    """The run that a plan was made for, in the landing folder where its lines are."""
+    config = run.config.model_copy(update={"landing": Path(plan.landing)})
+    return replace(run, config=config, on=dt.date.fromisoformat(plan.run_date))
 
 
 def _plan(run: Run, identifiers: Sequence[str], requests: Sequence[str]) -> Plan:
@@ -116,6 +132,7 @@ def _plan(run: Run, identifiers: Sequence[str], requests: Sequence[str]) -> Plan
     return Plan(
         id=hmac.new(key, f"erasure\x1f{name}".encode(), hashlib.sha256).hexdigest()[:16],
         run_date=run.on.isoformat(),
+        landing=str(config.landing),
         requests=list(requests),
         persons=who.persons,
         records=sorted([*record] for record in who.records),
@@ -152,6 +169,8 @@ def _with_devices(warehouse: Path, who: Subjects, found: Found) -> Subjects:
 
 def _carry_out(run: Run, plan: Plan) -> dict[str, Any]:
     warehouse = run.config.warehouse
+    way = f"erasure {plan.id} began in it: bring it back, then `identity erase --resume`"
+    require_landing(run.config.landing, way=way)
     run = replace(run, accept_blast_radius=True, stages=[], checks=[])
     steps: list[tuple[Any, Callable[[Run, Plan], None]]] = [
         ("suppressed", _suppress),

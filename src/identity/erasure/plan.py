@@ -23,6 +23,7 @@ class Plan:
     Attributes:
         id: Names the erasure and its certificate; a keyed hash.
         run_date: Run date that is published again.
+        landing: Landing folder that holds the lines.
         requests: Requests that it answers.
         persons: How many persons.
         records: Their source records, devices among them: source and key.
@@ -42,6 +43,7 @@ class Plan:
 
     id: str
     run_date: str
+    landing: str
     requests: list[str]
     persons: int
     records: list[list[str]]

@@ -145,8 +145,8 @@ def _retire(run: Run, plan: Plan) -> None:
 
 
 def _is_accounting(run: Run, path: Path) -> bool:
-    """Whether a landing file is of a feed whose lines belong to the books."""
-    _, *folders, name = path.relative_to(run.config.landing).parts
-    source = run.config.sources.get(folders[0]) if folders else None
-    feed = feed_of(name, source) if source else None
+    """Whether a landing file is of a feed whose lines belong to the books; one beside the deliveries is of none."""
+    folders = path.relative_to(run.config.landing).parts[:-1]
+    source = run.config.sources.get(folders[1]) if len(folders) > 1 else None
+    feed = feed_of(path.name, source) if source else None
     return source is not None and feed is not None and source.feeds[feed].is_accounting

@@ -23,6 +23,8 @@ from identity.retention.registers import (
     age_registers,
 )
 from identity.run import Run, only_writer
+from identity.sources.landing import require_landing
+from identity.stages.ingest import recover
 from identity.tables import compact
 
 _REGISTER = contract_of("ops.maintenance")
@@ -41,13 +43,17 @@ def maintain(run: Run, *, dry_run: bool = False, keep_landing: bool = False) -> 
 
     Raises:
         RunDateError: A later date is published.
+        SourceError: The landing folder is not there.
         LockError: A run holds the warehouse.
     """
     config = run.config
     with only_writer(config.warehouse):
         require_no_plan(config.warehouse)
         require_keys(config.warehouse, (run.key, *run.retired))
+        if not keep_landing:
+            require_landing(config.landing)
         run.finish_commit()
+        recover(run)
         require_not_before(run)
         told = _age_bronze(run, dry_run=dry_run)
         if not keep_landing:

@@ -35,6 +35,20 @@ class LandingFile:
     header: tuple[str, ...]
 
 
+def require_landing(landing: Path, *, way: str = "set `landing` or give --landing") -> None:
+    """See that the landing folder is there.
+
+    Args:
+        landing: Landing folder.
+        way: What to do where it is not.
+
+    Raises:
+        SourceError: It is not; whoever goes on would take it for one that holds nothing.
+    """
+    if not landing.is_dir():
+        raise SourceError(f"landing folder {landing} does not exist; {way}")
+
+
 def find_files(
     landing: Path,
     sources: Mapping[str, SourceContract],
@@ -54,8 +68,7 @@ def find_files(
         SourceError: No delivery is there, a required feed is missing, or a file is empty or unreadable.
         ContractError: A file or its columns stand in no contract.
     """
-    if not landing.is_dir():
-        raise SourceError(f"landing folder {landing} does not exist; set `landing` or give --landing")
+    require_landing(landing)
     days = sorted(d for d in landing.iterdir() if d.is_dir() and _date(d.name) is not None)
     wanted = [day for day in days if day.name <= up_to.isoformat()]
     if not wanted:

@@ -40,7 +40,7 @@ def ingest(run: Run) -> None:
         QualityGateError: A file has too many bad rows.
     """
     with run.stage("ingest") as stage:
-        taken = _recovered(run)
+        taken = recover(run)
         files = not_taken(_delivered(run), set(taken))
         stage.counts["files"] = len(files)
         if not files:
@@ -91,8 +91,11 @@ def _register_of(run: Run) -> _Register:
     return _Register(live, begun - done)
 
 
-def _recovered(run: Run) -> dict[str, str]:
-    """The live files, after rows of batches that never finished were removed."""
+def recover(run: Run) -> dict[str, str]:
+    """Remove the rows of batches that a dead run did not finish: their files are not taken yet. Returns the live files.
+
+    Whoever publishes without taking files does it too, or half a batch would be published.
+    """
     register = _register_of(run)
     if register.unfinished:
         condition = f"batch_id in ({_listed(register.unfinished)})"
