@@ -48,7 +48,7 @@ def erased(world: World, *identifiers: str, requests: Sequence[str] = ()) -> dic
 
 
 def delivered_but_not_taken(world: World, contact_id: str) -> tuple[Path, Path, str]:
-    """Files of the day after: her again, a stranger of her name, and a receipt with her e-mail alone."""
+    """Files of the day after: her again, a stranger of her name, her phone alone, and a receipt with her e-mail alone."""
     delivered = (world.landing / "2026-01-31/crm/contacts.jsonl").read_text(encoding="utf-8")
     hers = next(json.loads(line) for line in delivered.splitlines() if f'"{contact_id}"' in line)
     stranger = {
@@ -59,7 +59,9 @@ def delivered_but_not_taken(world: World, contact_id: str) -> tuple[Path, Path, 
     namesake = json.dumps(stranger, ensure_ascii=False)
     contacts = world.landing / "2026-02-02/crm/contacts.jsonl"
     contacts.parent.mkdir(parents=True)
-    contacts.write_text(json.dumps(hers) + "\n" + namesake + "\n", encoding="utf-8")
+    phone = "+358 (0)" + hers["phones"][0].removeprefix("0").replace(" ", "-")
+    spelled = json.dumps({**dict.fromkeys(hers), "contact_id": "C8", "phones": [phone]})
+    contacts.write_text("\n".join([json.dumps(hers), namesake, spelled, ""]), encoding="utf-8")
     receipts = world.landing / "2026-02-02/tills/receipt_lines.csv"
     receipts.parent.mkdir()
     header = (
@@ -111,7 +113,7 @@ def test_persons_leave_and_all_others_stay(copied: World):
 
     told = erased(copied, *one_each, requests=["R-1"])
 
-    assert contacts.read_text(encoding="utf-8").splitlines() == ["", namesake]
+    assert contacts.read_text(encoding="utf-8").splitlines() == ["", namesake, ""]
     assert receipts.read_text(encoding="utf-8").splitlines()[1].endswith(",,")
     assert (told["persons"], told["residue"], plan_file(copied.warehouse).exists()) == (4, 0, False)
     assert len(values) > 15

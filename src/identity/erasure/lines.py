@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from pyspark.sql import functions as F
 
 from identity.config import Feed
 from identity.consent.suppression import carried_identifiers
@@ -33,7 +34,7 @@ class Found(NamedTuple):
         suppress: Identifiers that are theirs alone: namespace and keyed hash.
         shared: How many of their identifiers somebody else carries too.
         values: All values in their lines and on their receipts, theirs alone or not.
-        strong: Identifiers that are theirs alone, as delivered; a line that holds one is theirs.
+        strong: Identifiers that are theirs alone, as delivered and normalised; a line that holds one is theirs.
     """
 
     delete: set[Line]
@@ -93,7 +94,12 @@ def find_lines(run: Run, records: Collection[Record]) -> Found:
         if (_line(r), r["namespace"], r["value_hmac"]) not in gone
     }  # fmt: skip
     alone = mine - others
-    strong = {r["value"] for r in of_lines if (r["namespace"], r["value_hmac"]) in alone}
+    strong = {
+        text
+        for r in of_lines
+        if (r["namespace"], r["value_hmac"]) in alone
+        for text in (r["value"], r["written"])
+    }
     delete |= _surveys(bronze, {r["value"] for r in of_lines if r["namespace"] == "cookie"} & strong)
     values = _values(run, bronze, feed_of, delete, unlink)
     return Found(delete, unlink, alone, len(mine - alone), values | strong, strong)
@@ -151,8 +157,9 @@ def _carried(run: Run) -> pa.Table:
         for name, source in run.config.sources.items()
         if source.linkage == "allowed"
     ]
-    rows = normalised(union(each), namespaces=run.config.namespaces, key=hash_key(run.key))
-    kept = ["file_id", "row_no", "namespace", "value", "value_hmac"]
+    raw = union(each).withColumn("written", F.col("raw"))
+    rows = normalised(raw, namespaces=run.config.namespaces, key=hash_key(run.key))
+    kept = ["file_id", "row_no", "namespace", "value", "value_hmac", "written"]
     return rows.select(*kept).toArrow()
 
 
