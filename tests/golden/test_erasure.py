@@ -2,7 +2,8 @@
 
 import gzip
 import json
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -14,7 +15,9 @@ from identity.cli import main
 from identity.config_reading import load_config
 from identity.contracts import contract_of
 from identity.erasure.erase import erase
+from identity.erasure.own_words import own_words
 from identity.erasure.plan import plan_file
+from identity.erasure.scan import texts
 from identity.errors import UnknownRecordError
 from identity.run import Run
 from identity.standardise.identifiers import hash_key, hash_of
@@ -168,6 +171,26 @@ def test_persons_leave_and_all_others_stay(copied: World):
     assert list(
         files[files["file"].str.contains("_again.jsonl") & (files["status"] == "taken")]["suppressed"]
     ) == [1]
+
+
+def test_what_pages_and_logs_say_is_the_programs_or_was_delivered(copied: World):
+    def words(texts_of: Iterable[str]) -> set[str]:
+        found = {word.casefold() for text in texts_of for word in re.findall(r"[^\W\d_]{4,}", text)}
+        return {word for word in found if len(word) < 16}  # not the digests and packed schemas among them
+
+    config = load_config(CONF, landing=copied.landing, warehouse=copied.warehouse)
+    run = Run(config, copied.tables, SECOND, config.secret(), Console(file=copied.said))
+    known = words(own_words(run)) | words(text for _, text in plain_texts(copied.landing))
+    pages = [
+        path
+        for folder in ("reports", "data_docs", "logs")
+        for path in (copied.warehouse / folder).rglob("*")
+        if path.is_file()
+    ]
+    assert len(pages) > 30
+    said = words(text for path in pages for text in texts(path))
+    assert len(said) > 200
+    assert said - known <= {"validations"}
 
 
 def test_what_a_person_had_asked_for_and_what_went_out_goes_with_her(
