@@ -1,5 +1,6 @@
 """Three persons of the sample world are erased: a plain search finds nothing of them, and others keep what they had."""
 
+import datetime as dt
 import gzip
 import json
 import re
@@ -19,11 +20,13 @@ from identity.erasure.own_words import own_words
 from identity.erasure.plan import plan_file
 from identity.erasure.scan import texts
 from identity.errors import UnknownRecordError
+from identity.rights.export import export
+from identity.rights.persons import find
 from identity.run import Run
 from identity.standardise.identifiers import hash_key, hash_of
 from identity.tables import append_at
 from tests.golden.conftest import ROOT, SECOND, World
-from tests.golden.test_rights_change import CONF, NEW_EMAIL, ask, changed, four, put_right
+from tests.golden.test_rights_change import CONF, NEW_EMAIL, THIRD, ask, changed, four, put_right, redeliver
 
 pytestmark = pytest.mark.long
 
@@ -44,9 +47,11 @@ def plain_texts(*roots: Path) -> Iterator[tuple[Path, str]]:
             yield path, str(pq.read_table(path).to_pylist()).lower()
 
 
-def erased(world: World, *identifiers: str, requests: Sequence[str] = ()) -> dict[str, object]:
+def erased(
+    world: World, *identifiers: str, requests: Sequence[str] = (), on: dt.date = SECOND
+) -> dict[str, object]:
     config = load_config(ROOT / "conf/local.yaml", landing=world.landing, warehouse=world.warehouse)
-    run = Run(config, world.tables, SECOND, config.secret(), Console(file=world.said, width=200))
+    run = Run(config, world.tables, on, config.secret(), Console(file=world.said, width=200))
     return erase(run, identifiers, requests=requests)[-1]
 
 
@@ -171,6 +176,66 @@ def test_persons_leave_and_all_others_stay(copied: World):
     assert list(
         files[files["file"].str.contains("_again.jsonl") & (files["status"] == "taken")]["suppressed"]
     ) == [1]
+
+
+def test_what_the_source_deleted_before_is_hers_too(copied: World):
+    before, identifiers = members(copied).reset_index(), copied.frame("silver.identifier")
+    first = before[before["source_key"] == "C00000001"].iloc[0]
+    hers = before[(before["golden_id"] == first["golden_id"]) & (before["part"] == first["part"])]
+    assert "M00000001" in set(hers["source_key"])
+    lone = before.groupby("golden_id").filter(lambda of_id: list(of_id["source"]) == ["crm"])
+    mails = identifiers[identifiers["namespace"] == "email"]
+    known = str(min(set(lone["source_key"]) & set(mails["source_key"])))
+    keys = {"C00000001", known}
+    theirs = set(hers["source_key"]) | keys
+    carried = identifiers[(identifiers["source"] == "crm") & identifiers["source_key"].isin(keys)]
+    others = set(identifiers[~identifiers["source_key"].isin(theirs)]["value_hmac"])
+    alone = carried[~carried["value_hmac"].isin(others)]
+    assert {"email", "crm_contact"} <= set(alone["namespace"])
+    # On the third day the register deletes both; she is known by her membership alone then, and the other by nothing.
+    redeliver(copied, "M00000001")
+    lines = (copied.landing / "2026-02-01/crm/contacts.jsonl").read_text(encoding="utf-8").splitlines()
+    tombstone = next(each for each in map(json.loads, lines) if each["deleted"])
+    told = [
+        json.dumps({**tombstone, "contact_id": k, "updated_at": f"{THIRD}T08:00:00Z"}) for k in sorted(keys)
+    ]
+    (copied.landing / THIRD.isoformat() / "crm").mkdir()
+    (copied.landing / THIRD.isoformat() / "crm/contacts.jsonl").write_text(
+        "\n".join(told) + "\n", encoding="utf-8"
+    )
+    copied.run(THIRD)
+    assert keys.isdisjoint(key for _, key in members(copied).index)
+    bronze = copied.frame("bronze.crm")
+    config = load_config(CONF, landing=copied.landing, warehouse=copied.warehouse)
+    named = {"C00000001": "loyalty_member=M00000001", known: f"crm_contact={known}"}
+
+    for key, text in named.items():
+        subject = find(config, [text], key=config.secret(), with_deleted=True)
+        shown = export(copied.tables, config, subject, key=config.secret(), on=THIRD)
+        delivered = [row["record"] for row in shown["delivered"] if row["source"] == "crm"]
+        contacts = {"C00000001": set(hers[hers["source"] == "crm"]["source_key"])}.get(key, {key})
+        assert {record["contact_id"] for record in delivered} == contacts
+        is_theirs = bronze["record"].map(lambda record: json.loads(record)["contact_id"] in contacts)  # noqa: B023
+        assert len(delivered) == is_theirs.sum() > 1
+        assert key in {row["source_key"] for row in shown["memberships"]}
+
+    done = erased(copied, *named.values(), on=THIRD)
+
+    assert (done["persons"], done["residue"]) == (2, 0)
+    values = {value.lower() for value in alone["value"]} | {key.lower() for key in keys}
+    left = {
+        (path.name, value)
+        for path, text in plain_texts(copied.warehouse, copied.landing)
+        if "suppression" not in path.parts
+        for value in values
+        if value in text
+    }
+    assert left == set()
+    assert set(alone["value_hmac"]) <= set(copied.frame("consent.suppression")["value_hmac"])
+    for name in ("id.golden_member", "id.golden_history"):
+        assert keys.isdisjoint(copied.frame(name)["source_key"])
+    with pytest.raises(UnknownRecordError):
+        erased(copied, f"crm_contact={known}", on=THIRD)
 
 
 def test_what_pages_and_logs_say_is_the_programs_or_was_delivered(copied: World):

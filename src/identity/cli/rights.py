@@ -103,7 +103,7 @@ def export_command(
 
     day, config = date_of(run_date), opened(conf, warehouse)
     key = key_in_force(config)
-    subject = find(config, identifiers, key=key)
+    subject = find(config, identifiers, key=key, with_deleted=True)
     right = "portability" if portable else "access"
     with session(config, needs_quality=False) as tables, only_writer(config.warehouse):
         from identity.rights import export as exports

@@ -126,7 +126,9 @@ def _plan(run: Run, identifiers: Sequence[str], requests: Sequence[str]) -> Plan
         touched=touched(config.warehouse, who.records),
         needles=sorted((values - shared) | hashes),
         strong=sorted(strong - shared),
-        recipients=sorted({str(row["recipient"]) for row in uses_of(config.warehouse, who.records)}),
+        recipients=sorted(
+            {str(row["recipient"]) for row in uses_of(config.warehouse, who.records, points=hashes)}
+        ),
         unsearchable=len(found.values) - len(values - shared),
         counts={
             "identifiers of nobody": who.unknown,

@@ -55,7 +55,7 @@ def find_lines(run: Run, records: Collection[Record]) -> Found:
     warehouse = run.config.warehouse
     feed_of, bronze = _bronze(run)
     carried = _carried(run)
-    own = _own_hashes(warehouse, records)
+    own = _own_hashes(records, key=hash_key(run.key))
     theirs = carried.filter(pc.is_in(carried["value_hmac"], pa.array(sorted(own)))).to_pylist()
     feeds = {(s.source, name): feed for s in run.config.sources.values() for name, feed in s.feeds.items()}
     delete, receipts = _owned(theirs, feed_of, feeds)
@@ -163,18 +163,14 @@ def _carried(run: Run) -> pa.Table:
     return rows.select(*kept).toArrow()
 
 
-def _own_hashes(warehouse: Path, records: Collection[Record]) -> set[str]:
+def _own_hashes(records: Collection[Record], *, key: bytes) -> set[str]:
     """Keyed hashes of the records' own keys; a device is known by its hash alone."""
-    names = ["namespace", "value", "value_hmac", "source", "source_key"]
-    rows = columns_at(warehouse, "silver.identifier", names).to_pylist()
     own = {
-        r["value_hmac"]
-        for r in rows
-        if r["namespace"] == _OF_SOURCE.get(r["source"])
-        and r["value"] == r["source_key"].strip()
-        and (r["source"], r["source_key"]) in records
+        hash_of(_OF_SOURCE[source], source_key.strip(), key=key)
+        for source, source_key in records
+        if source in _OF_SOURCE
     }
-    return own | {key for source, key in records if source in DEVICES}
+    return own | {source_key for source, source_key in records if source in DEVICES}
 
 
 def _tokens_of_others(warehouse: Path, records: Collection[Record], *, key: bytes) -> set[str]:
