@@ -1,8 +1,10 @@
 """Three persons of the sample world are erased: a plain search finds nothing of them, and others keep what they had."""
 
+import datetime as dt
 import gzip
 import json
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -14,13 +16,17 @@ from identity.cli import main
 from identity.config_reading import load_config
 from identity.contracts import contract_of
 from identity.erasure.erase import erase
+from identity.erasure.own_words import own_words
 from identity.erasure.plan import plan_file
+from identity.erasure.scan import texts
 from identity.errors import UnknownRecordError
+from identity.rights.export import export
+from identity.rights.persons import find
 from identity.run import Run
 from identity.standardise.identifiers import hash_key, hash_of
 from identity.tables import append_at
 from tests.golden.conftest import ROOT, SECOND, World
-from tests.golden.test_rights_change import CONF, NEW_EMAIL, ask, changed, four, put_right
+from tests.golden.test_rights_change import CONF, NEW_EMAIL, THIRD, ask, changed, four, put_right, redeliver
 
 pytestmark = pytest.mark.long
 
@@ -41,14 +47,16 @@ def plain_texts(*roots: Path) -> Iterator[tuple[Path, str]]:
             yield path, str(pq.read_table(path).to_pylist()).lower()
 
 
-def erased(world: World, *identifiers: str, requests: Sequence[str] = ()) -> dict[str, object]:
+def erased(
+    world: World, *identifiers: str, requests: Sequence[str] = (), on: dt.date = SECOND
+) -> dict[str, object]:
     config = load_config(ROOT / "conf/local.yaml", landing=world.landing, warehouse=world.warehouse)
-    run = Run(config, world.tables, SECOND, config.secret(), Console(file=world.said, width=200))
+    run = Run(config, world.tables, on, config.secret(), Console(file=world.said, width=200))
     return erase(run, identifiers, requests=requests)[-1]
 
 
 def delivered_but_not_taken(world: World, contact_id: str) -> tuple[Path, Path, str]:
-    """Files of the day after: her again, a stranger of her name, and a receipt with her e-mail alone."""
+    """Files of the day after: her again, a stranger of her name, her phone alone, and a receipt with her e-mail alone."""
     delivered = (world.landing / "2026-01-31/crm/contacts.jsonl").read_text(encoding="utf-8")
     hers = next(json.loads(line) for line in delivered.splitlines() if f'"{contact_id}"' in line)
     stranger = {
@@ -59,7 +67,9 @@ def delivered_but_not_taken(world: World, contact_id: str) -> tuple[Path, Path, 
     namesake = json.dumps(stranger, ensure_ascii=False)
     contacts = world.landing / "2026-02-02/crm/contacts.jsonl"
     contacts.parent.mkdir(parents=True)
-    contacts.write_text(json.dumps(hers) + "\n" + namesake + "\n", encoding="utf-8")
+    phone = "+358 (0)" + hers["phones"][0].removeprefix("0").replace(" ", "-")
+    spelled = json.dumps({**dict.fromkeys(hers), "contact_id": "C8", "phones": [phone]})
+    contacts.write_text("\n".join([json.dumps(hers), namesake, spelled, ""]), encoding="utf-8")
     receipts = world.landing / "2026-02-02/tills/receipt_lines.csv"
     receipts.parent.mkdir()
     header = (
@@ -111,7 +121,7 @@ def test_persons_leave_and_all_others_stay(copied: World):
 
     told = erased(copied, *one_each, requests=["R-1"])
 
-    assert contacts.read_text(encoding="utf-8").splitlines() == ["", namesake]
+    assert contacts.read_text(encoding="utf-8").splitlines() == ["", namesake, ""]
     assert receipts.read_text(encoding="utf-8").splitlines()[1].endswith(",,")
     assert (told["persons"], told["residue"], plan_file(copied.warehouse).exists()) == (4, 0, False)
     assert len(values) > 15
@@ -166,6 +176,86 @@ def test_persons_leave_and_all_others_stay(copied: World):
     assert list(
         files[files["file"].str.contains("_again.jsonl") & (files["status"] == "taken")]["suppressed"]
     ) == [1]
+
+
+def test_what_the_source_deleted_before_is_hers_too(copied: World):
+    before, identifiers = members(copied).reset_index(), copied.frame("silver.identifier")
+    first = before[before["source_key"] == "C00000001"].iloc[0]
+    hers = before[(before["golden_id"] == first["golden_id"]) & (before["part"] == first["part"])]
+    assert "M00000001" in set(hers["source_key"])
+    lone = before.groupby("golden_id").filter(lambda of_id: list(of_id["source"]) == ["crm"])
+    mails = identifiers[identifiers["namespace"] == "email"]
+    known = str(min(set(lone["source_key"]) & set(mails["source_key"])))
+    keys = {"C00000001", known}
+    theirs = set(hers["source_key"]) | keys
+    carried = identifiers[(identifiers["source"] == "crm") & identifiers["source_key"].isin(keys)]
+    others = set(identifiers[~identifiers["source_key"].isin(theirs)]["value_hmac"])
+    alone = carried[~carried["value_hmac"].isin(others)]
+    assert {"email", "crm_contact"} <= set(alone["namespace"])
+    # On the third day the register deletes both; she is known by her membership alone then, and the other by nothing.
+    redeliver(copied, "M00000001")
+    lines = (copied.landing / "2026-02-01/crm/contacts.jsonl").read_text(encoding="utf-8").splitlines()
+    tombstone = next(each for each in map(json.loads, lines) if each["deleted"])
+    told = [
+        json.dumps({**tombstone, "contact_id": k, "updated_at": f"{THIRD}T08:00:00Z"}) for k in sorted(keys)
+    ]
+    (copied.landing / THIRD.isoformat() / "crm").mkdir()
+    (copied.landing / THIRD.isoformat() / "crm/contacts.jsonl").write_text(
+        "\n".join(told) + "\n", encoding="utf-8"
+    )
+    copied.run(THIRD)
+    assert keys.isdisjoint(key for _, key in members(copied).index)
+    bronze = copied.frame("bronze.crm")
+    config = load_config(CONF, landing=copied.landing, warehouse=copied.warehouse)
+    named = {"C00000001": "loyalty_member=M00000001", known: f"crm_contact={known}"}
+
+    for key, text in named.items():
+        subject = find(config, [text], key=config.secret(), with_deleted=True)
+        shown = export(copied.tables, config, subject, key=config.secret(), on=THIRD)
+        delivered = [row["record"] for row in shown["delivered"] if row["source"] == "crm"]
+        contacts = {"C00000001": set(hers[hers["source"] == "crm"]["source_key"])}.get(key, {key})
+        assert {record["contact_id"] for record in delivered} == contacts
+        is_theirs = bronze["record"].map(lambda record: json.loads(record)["contact_id"] in contacts)  # noqa: B023
+        assert len(delivered) == is_theirs.sum() > 1
+        assert key in {row["source_key"] for row in shown["memberships"]}
+
+    done = erased(copied, *named.values(), on=THIRD)
+
+    assert (done["persons"], done["residue"]) == (2, 0)
+    values = {value.lower() for value in alone["value"]} | {key.lower() for key in keys}
+    left = {
+        (path.name, value)
+        for path, text in plain_texts(copied.warehouse, copied.landing)
+        if "suppression" not in path.parts
+        for value in values
+        if value in text
+    }
+    assert left == set()
+    assert set(alone["value_hmac"]) <= set(copied.frame("consent.suppression")["value_hmac"])
+    for name in ("id.golden_member", "id.golden_history"):
+        assert keys.isdisjoint(copied.frame(name)["source_key"])
+    with pytest.raises(UnknownRecordError):
+        erased(copied, f"crm_contact={known}", on=THIRD)
+
+
+def test_what_pages_and_logs_say_is_the_programs_or_was_delivered(copied: World):
+    def words(texts_of: Iterable[str]) -> set[str]:
+        found = {word.casefold() for text in texts_of for word in re.findall(r"[^\W\d_]{4,}", text)}
+        return {word for word in found if len(word) < 16}  # not the digests and packed schemas among them
+
+    config = load_config(CONF, landing=copied.landing, warehouse=copied.warehouse)
+    run = Run(config, copied.tables, SECOND, config.secret(), Console(file=copied.said))
+    known = words(own_words(run)) | words(text for _, text in plain_texts(copied.landing))
+    pages = [
+        path
+        for folder in ("reports", "data_docs", "logs")
+        for path in (copied.warehouse / folder).rglob("*")
+        if path.is_file()
+    ]
+    assert len(pages) > 30
+    said = words(text for path in pages for text in texts(path))
+    assert len(said) > 200
+    assert said - known <= {"validations"}
 
 
 def test_what_a_person_had_asked_for_and_what_went_out_goes_with_her(

@@ -106,7 +106,7 @@ def export_command(
     key = key_in_force(config)
     right = "portability" if portable else "access"
     with _writing(config):
-        subject = find(config, identifiers, key=key)
+        subject = find(config, identifiers, key=key, with_deleted=True)
         with session(config, needs_quality=False) as tables:
             from identity.rights import export as exports
             from identity.rights import requests

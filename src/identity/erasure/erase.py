@@ -9,7 +9,6 @@ import hmac
 from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
-from importlib.resources import files as resources
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +20,7 @@ from identity.erasure import files as landing
 from identity.erasure.certificate import ANSWER, answered_by, write_certificate
 from identity.erasure.lines import Found, Line, find_lines, unlinked, with_corrections
 from identity.erasure.needles import Needles, is_searchable
+from identity.erasure.own_words import own_words
 from identity.erasure.plan import Plan, load_plan, remove_plan, save_plan
 from identity.erasure.rewrite import rewrite_landing, rewrite_tables
 from identity.erasure.scan import Sought, scan, text_of
@@ -143,7 +143,9 @@ def _plan(run: Run, identifiers: Sequence[str], requests: Sequence[str]) -> Plan
         touched=touched(config.warehouse, who.records),
         needles=sorted((values - shared) | hashes),
         strong=sorted(strong - shared),
-        recipients=sorted({str(row["recipient"]) for row in uses_of(config.warehouse, who.records)}),
+        recipients=sorted(
+            {str(row["recipient"]) for row in uses_of(config.warehouse, who.records, points=hashes)}
+        ),
         unsearchable=len(found.values) - len(values - shared),
         counts={
             "identifiers of nobody": who.unknown,
@@ -261,11 +263,7 @@ def _kept_landing(run: Run, found: Found) -> tuple[list[str], set[Line]]:
 def _kept_tables(run: Run, found: Found, who: Subjects) -> list[str]:
     """What the tables will hold of others, and what every table and page says of itself."""
     warehouse = run.config.warehouse
-    kept = [
-        path.read_text(encoding="utf-8")
-        for path in map(Path, map(str, resources("identity.contracts").iterdir()))
-        if path.suffix == ".yaml"
-    ]
+    kept = own_words(run)
     for source in run.config.sources:
         table = columns_at(warehouse, f"bronze.{source}", [*_LINES, "record"])
         rows = zip(*(table[name].to_pylist() for name in (*_LINES, "record")), strict=True)

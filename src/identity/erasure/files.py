@@ -12,6 +12,8 @@ from identity.erasure.needles import Needles
 from identity.errors import PlatformError, SourceError
 
 _DRAFT = ".erasing"
+# Of a blanked line that had none: a file of no bytes is no delivery, and would stop every run.
+_END = b"\n"
 
 
 def origins(register: Iterable[Mapping[str, Any]]) -> dict[str, str]:
@@ -55,7 +57,7 @@ def blanked(data: bytes, rows: Collection[int], unlink: Mapping[str, Iterable[st
     for place, line in enumerate(lines, 1):
         end = line[len(line.rstrip(b"\r\n")) :]
         if place in gone:
-            lines[place - 1] = end
+            lines[place - 1] = end or _END
         elif str(place) in unlink:
             lines[place - 1] = _without(line, header, set(unlink[str(place)])) + end
     return b"".join(lines)
@@ -63,7 +65,8 @@ def blanked(data: bytes, rows: Collection[int], unlink: Mapping[str, Iterable[st
 
 def lines_that_hold(data: bytes, needles: Needles, except_rows: Collection[int]) -> set[int]:
     """Numbers of lines that hold a value, of those that bronze does not know; the first line of CSV never does."""
-    lines = data.decode("utf-8", errors="replace").splitlines()
+    # Bytes end their lines where Spark does; texts end them in more places.
+    lines = [line.decode("utf-8", errors="replace") for line in data.splitlines()]
     return {
         number for number, line in enumerate(lines, 1) if number not in except_rows and needles.found(line)
     }
@@ -84,7 +87,7 @@ def without_named(data: bytes, needles: Needles, *, is_accounting: bool) -> byte
             end = line[len(line.rstrip(b"\r\n")) :]
             fields = next(csv.reader([text])) if is_accounting else []
             left = ["" if needles.found(field) else field for field in fields]
-            lines[place] = (_row(left) if left else b"") + end
+            lines[place] = _row(left) + end if left else end or _END
     return b"".join(lines)
 
 

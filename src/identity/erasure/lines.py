@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from pyspark.sql import functions as F
 
 from identity.config import Feed
 from identity.consent.suppression import carried_identifiers
@@ -33,7 +34,7 @@ class Found(NamedTuple):
         suppress: Identifiers that are theirs alone: namespace and keyed hash.
         shared: How many of their identifiers somebody else carries too.
         values: All values in their lines and on their receipts, theirs alone or not.
-        strong: Identifiers that are theirs alone, as delivered; a line that holds one is theirs.
+        strong: Identifiers that are theirs alone, as delivered and normalised; a line that holds one is theirs.
     """
 
     delete: set[Line]
@@ -54,7 +55,7 @@ def find_lines(run: Run, records: Collection[Record]) -> Found:
     warehouse = run.config.warehouse
     feed_of, bronze = _bronze(run)
     carried = _carried(run)
-    own = _own_hashes(warehouse, records)
+    own = _own_hashes(records, key=hash_key(run.key))
     theirs = carried.filter(pc.is_in(carried["value_hmac"], pa.array(sorted(own)))).to_pylist()
     feeds = {(s.source, name): feed for s in run.config.sources.values() for name, feed in s.feeds.items()}
     delete, receipts = _owned(theirs, feed_of, feeds)
@@ -93,7 +94,12 @@ def find_lines(run: Run, records: Collection[Record]) -> Found:
         if (_line(r), r["namespace"], r["value_hmac"]) not in gone
     }  # fmt: skip
     alone = mine - others
-    strong = {r["value"] for r in of_lines if (r["namespace"], r["value_hmac"]) in alone}
+    strong = {
+        text
+        for r in of_lines
+        if (r["namespace"], r["value_hmac"]) in alone
+        for text in (r["value"], r["written"])
+    }
     delete |= _surveys(bronze, {r["value"] for r in of_lines if r["namespace"] == "cookie"} & strong)
     values = _values(run, bronze, feed_of, delete, unlink)
     return Found(delete, unlink, alone, len(mine - alone), values | strong, strong)
@@ -151,23 +157,20 @@ def _carried(run: Run) -> pa.Table:
         for name, source in run.config.sources.items()
         if source.linkage == "allowed"
     ]
-    rows = normalised(union(each), namespaces=run.config.namespaces, key=hash_key(run.key))
-    kept = ["file_id", "row_no", "namespace", "value", "value_hmac"]
+    raw = union(each).withColumn("written", F.col("raw"))
+    rows = normalised(raw, namespaces=run.config.namespaces, key=hash_key(run.key))
+    kept = ["file_id", "row_no", "namespace", "value", "value_hmac", "written"]
     return rows.select(*kept).toArrow()
 
 
-def _own_hashes(warehouse: Path, records: Collection[Record]) -> set[str]:
+def _own_hashes(records: Collection[Record], *, key: bytes) -> set[str]:
     """Keyed hashes of the records' own keys; a device is known by its hash alone."""
-    names = ["namespace", "value", "value_hmac", "source", "source_key"]
-    rows = columns_at(warehouse, "silver.identifier", names).to_pylist()
     own = {
-        r["value_hmac"]
-        for r in rows
-        if r["namespace"] == _OF_SOURCE.get(r["source"])
-        and r["value"] == r["source_key"].strip()
-        and (r["source"], r["source_key"]) in records
+        hash_of(_OF_SOURCE[source], source_key.strip(), key=key)
+        for source, source_key in records
+        if source in _OF_SOURCE
     }
-    return own | {key for source, key in records if source in DEVICES}
+    return own | {source_key for source, source_key in records if source in DEVICES}
 
 
 def _tokens_of_others(warehouse: Path, records: Collection[Record], *, key: bytes) -> set[str]:

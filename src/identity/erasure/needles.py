@@ -1,8 +1,9 @@
 """Looking for many values in much text at once, in every form in which they may be written.
 
 Text and values are compared as runs of letters and digits, case and Unicode form aside: `Anna.Salo@posti.example` is
-`anna salo posti example`, whatever stands between. One reading of the text finds all values, however many. What
-decides whether a value is somebody's alone and what scans for residue is this same class, so the two cannot differ.
+`anna salo posti example`, whatever stands between. Numbers are compared by their digits, however these are grouped.
+One reading of the text finds all values, however many. What decides whether a value is somebody's alone and what scans
+for residue is this same class, so the two cannot differ.
 """
 
 import base64
@@ -11,12 +12,18 @@ import json
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final
 from urllib.parse import unquote
 
+from identity.standardise.contacts import dialled
+
 _WORD: Final = re.compile(r"\w+")
-_ESCAPE: Final = re.compile(r"\\u([0-9a-fA-F]{4})")
+_DIGITS: Final = re.compile(r"[0-9]+")
+# Digits in groups, as phones and cards are written; no point, which makes a number of another kind.
+_GROUPED: Final = re.compile(r"(?<!\w)[0-9][0-9 ()/\u00a0-]{5,}[0-9](?!\w)")
+_ESCAPE: Final = re.compile(r'\\(?:u([0-9a-fA-F]{4})|([bfnrt"/\\]))')
+_ESCAPED: Final = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 _DATE: Final = re.compile(r"\d{4}-\d\d-\d\d([T ].*)?|\d{1,2}\.\d{1,2}\.\d{4}")
 # A word of its own, so that what ends one value and begins the next is never taken for one.
 BETWEEN: Final = "\n_\n"
@@ -35,13 +42,18 @@ def forms(value: str) -> set[tuple[str, ...]]:
     """The runs of words that a value may be written as."""
     plain = value.strip()
     written = {plain}
-    digits = re.sub(r"\D", "", plain)
-    if len(digits) >= _FEWEST_DIGITS and not any(c.isalpha() for c in plain):
-        written.add(digits)
     if "@" in plain:
         address = plain.lower().encode()
         written |= {hashlib.sha256(address).hexdigest(), base64.b64encode(address).decode().rstrip("=")}
     return {words for text in written if (words := tuple(_words(text)))}
+
+
+def numbers(value: str) -> set[str]:
+    """The digits that a value without letters may be written as; of a phone with its country and without."""
+    digits = "".join(_DIGITS.findall(value))
+    if len(digits) < _FEWEST_DIGITS or any(c.isalpha() for c in value):
+        return set()
+    return {digits, *dialled(value)}
 
 
 class Needles:
@@ -49,23 +61,29 @@ class Needles:
 
     def __init__(self, values: Iterable[str]) -> None:
         self._at: dict[str, list[tuple[int, tuple[str, ...], str]]] = defaultdict(list)
+        self._numbers: dict[str, set[str]] = defaultdict(set)
         for value in values:
+            for digits in numbers(value):
+                self._numbers[digits].add(value)
             for words in forms(value):
                 place = max(range(len(words)), key=lambda i, words=words: len(words[i]))  # type: ignore[misc]
                 self._at[words[place]].append((place, words, value))
+        self._begins = {digits[:end] for digits in self._numbers for end in range(1, len(digits))}
 
     def found(self, text: str) -> set[str]:
         """The values that a text holds: as it stands, unescaped from JSON, and decoded from a URL."""
         hits = self._found(text)
-        if "\\u" in text:
-            hits |= self._found(_ESCAPE.sub(lambda m: chr(int(m[1], 16)), text))
         if "%" in text:
             hits |= self._found(unquote(text, errors="replace"))
+        # JSON may hold JSON, as a table's log does.
+        while "\\" in text and (plain := _ESCAPE.sub(_unescaped, text)) != text:
+            text = plain
+            hits |= self._found(text)
         return hits
 
     def _found(self, text: str) -> set[str]:
-        words = _words(text.replace("\n", BETWEEN))
-        hits: set[str] = set()
+        words = _words(text)
+        hits = {value for digits in self._found_numbers(text) for value in self._numbers[digits]}
         at = self._at
         for i in [i for i, word in enumerate(words) if word in at]:
             for place, wanted, value in at[words[i]]:
@@ -73,6 +91,18 @@ class Needles:
                 if begin >= 0 and tuple(words[begin : begin + len(wanted)]) == wanted:
                     hits.add(value)
         return hits
+
+    def _found_numbers(self, text: str) -> Iterator[str]:
+        for run in _GROUPED.findall(text) if self._numbers else ():
+            groups = _DIGITS.findall(run)
+            for first in range(len(groups)):
+                digits = ""
+                for group in groups[first:]:
+                    digits += group
+                    if digits in self._numbers:
+                        yield digits
+                    if digits not in self._begins:
+                        break
 
 
 def leaves(value: object) -> Iterable[str]:
@@ -93,6 +123,12 @@ def json_text(record: str) -> dict[str, object]:
     return found if isinstance(found, dict) else {}
 
 
+def _unescaped(escape: re.Match[str]) -> str:
+    code, short = escape.groups()
+    return chr(int(code, 16)) if code else _ESCAPED.get(short, short)
+
+
 def _words(text: str) -> list[str]:
+    text = text.replace("\n", BETWEEN)
     # Folding may undo the normal form, so it comes first.
     return _WORD.findall(unicodedata.normalize("NFC", unicodedata.normalize("NFD", text).casefold()))

@@ -34,7 +34,8 @@ class Plan:
         retired: Golden ids without any record left.
         touched: Golden ids that held the records, or one that an edge or an identifier tied to them.
         needles: Values and hashes that must be nowhere afterwards.
-        strong: Those of them that are identifiers, as delivered: they tell whose a line is that no run has taken.
+        strong: Those of them that are identifiers, as delivered and normalised: they tell whose a line is that no run
+            has taken.
         recipients: Who was given their contact points, and is to be told.
         unsearchable: Values that somebody else's data holds too, so that nothing can be said by looking for them.
         state: The last step that is done.

@@ -8,18 +8,16 @@ from pyspark.sql import SparkSession
 
 from identity.config import Namespace
 from identity.errors import ConfigError, ErasureError
-from identity.rights.persons import DEVICES, OWN_KEYS, Record
+from identity.rights.persons import DEVICES, OWN_KEYS, Part, Record, deleted, memberships
 from identity.standardise.identifiers import normalised
 from identity.tables import among, columns_at
-
-_MEMBER = ["golden_id", "part", "source", "source_key", "valid_to_on"]
 
 
 class Subjects(NamedTuple):
     """Persons to be erased.
 
     Attributes:
-        records: Their source records, devices among them, as source and key.
+        records: Their source records, devices and what their source deleted among them, as source and key.
         persons: How many persons (confirmed parts).
         unknown: How many identifiers stand for nobody.
         retired: Golden ids that lose their last record.
@@ -70,15 +68,16 @@ def subjects(
         ErasureError: An identifier is of several persons; the message gives its place in the list.
         ConfigError: An identifier is written as none of these.
     """
-    members = [
-        r for r in columns_at(warehouse, "id.golden_member", _MEMBER).to_pylist() if not r["valid_to_on"]
-    ]
-    part_of = {(r["source"], r["source_key"]): (r["golden_id"], r["part"]) for r in members}
-    parts: dict[str, set[tuple[str, str]]] = {}
-    for part in part_of.values():
+    members = memberships(warehouse)
+    today: dict[Record, Part] = {
+        (r["source"], r["source_key"]): (r["golden_id"], r["part"]) for r in members if not r["valid_to_on"]
+    }
+    part_of = deleted(members) | today
+    parts: dict[str, set[Part]] = {}
+    for part in today.values():
         parts.setdefault(part[0], set()).add(part)
     by_value = _records_by_value(spark, warehouse, identifiers, namespaces, key)
-    chosen: set[tuple[str, str]] = set()
+    chosen: set[Part] = set()
     unknown = 0
     for place, text in enumerate(identifiers, 1):
         name, _, value = text.partition("=")
@@ -95,8 +94,9 @@ def subjects(
         unknown += not found
         chosen |= found
     records = {record for record, part in part_of.items() if part in chosen}
-    left = {part[0] for record, part in part_of.items() if record not in records}
-    return Subjects(records, len(chosen), unknown, sorted({part[0] for part in chosen} - left))
+    held = {part[0] for record, part in today.items() if record in records}
+    left = {part[0] for record, part in today.items() if record not in records}
+    return Subjects(records, len(chosen), unknown, sorted(held - left))
 
 
 def touched(warehouse: Path, records: Collection[Record]) -> list[str]:
@@ -113,7 +113,7 @@ def touched(warehouse: Path, records: Collection[Record]) -> list[str]:
     for r in columns_at(warehouse, "id.edge", [name for end in ends for name in end]).to_pylist():
         left, right = ((r[source], r[key]) for source, key in ends)
         tied |= ({right} if left in records else set()) | ({left} if right in records else set())
-    members = columns_at(warehouse, "id.golden_member", _MEMBER).to_pylist()
+    members = memberships(warehouse)
     changing = tied | set(records)
     return sorted(
         {
@@ -158,9 +158,10 @@ def _records_by_value(
     for r in carried_by(warehouse, {hmac for _, hmac in places}):
         for place in places.get((r["namespace"], r["value_hmac"]), ()):
             found.setdefault(place, set()).add((r["source"], r["source_key"]))
-    # A source's own key names one record, whoever else carries it; a device is known by its hash alone.
+    # A source's own key names one record, whoever else carries it; a device is known by its hash alone, and nobody
+    # carries the key of a record that the source deleted.
     for place, record in own.items():
-        if record in found.get(place, ()) or record[0] in DEVICES:
+        if record in found.get(place, {record}) or record[0] in DEVICES:
             found[place] = {record}
     return found
 

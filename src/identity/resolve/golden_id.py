@@ -114,6 +114,8 @@ def inherit(
 def membership(members: DataFrame, before: DataFrame, *, on: dt.date) -> DataFrame:
     """id.golden_member after this run: what changed is closed and opened anew, all else is as it was.
 
+    Of a record that is gone, its closed row goes on naming the part it was of, as that is called today.
+
     Args:
         members: `Inheritance.members`.
         before: All of id.golden_member before this run.
@@ -127,7 +129,9 @@ def membership(members: DataFrame, before: DataFrame, *, on: dt.date) -> DataFra
         old.where(~stays)
         .withColumn("valid_to_on", F.coalesce("valid_to_on", F.lit(on)))
         .where("valid_to_on > valid_from_on")  # opened and closed on one day: it never held
-        .drop("today_id")
+        .join(_parts_today(members, before.where(is_open)), on="part", how="left")
+        .withColumn("part", F.when(F.col("today_id").isNull(), _part_of_gone()).otherwise(F.col("part")))
+        .select(*before.columns)
     )
     since = old.where(stays).select(*_KEY, "valid_from_on")
     opened = members.join(since, on=_KEY, how="left").select(
@@ -136,6 +140,22 @@ def membership(members: DataFrame, before: DataFrame, *, on: dt.date) -> DataFra
         F.lit(None).cast("date").alias("valid_to_on"),
     )  # fmt: skip
     return closed.unionByName(opened)
+
+
+def _parts_today(members: DataFrame, open_members: DataFrame) -> DataFrame:
+    """What the parts of yesterday have become: `part`, `now`; devices go from one to another, and do not count."""
+    persons = members.where(strength() >= STRENGTHS["identified"]).select(*_KEY, F.col("part").alias("now"))
+    return (
+        open_members.join(persons, on=_KEY, how="inner")
+        .groupBy("part")
+        .agg(F.collect_set("now").alias("now"))
+    )
+
+
+def _part_of_gone() -> Column:
+    """A part that has become several is none of them for certain: what is gone of it is a part of its own."""
+    alone = part_name(F.concat_ws("\x1f", *_KEY))
+    return F.when(F.size("now") == 1, F.col("now")[0]).when(F.size("now") > 1, alone).otherwise(F.col("part"))
 
 
 def crosswalk(before: DataFrame, today: Inheritance, *, on: dt.date) -> DataFrame:

@@ -18,7 +18,7 @@ from identity.contracts import purpose_table
 from identity.profile.purchases import identified_lines
 from identity.profile.touchpoints import owned_views
 from identity.rights.lines import holders, lines_of
-from identity.rights.persons import Subject
+from identity.rights.persons import Subject, deleted, memberships
 from identity.rights.uses import uses_of
 from identity.standardise.identifiers import hash_key
 from identity.tables import Tables, in_parallel
@@ -109,6 +109,9 @@ def _frames(tables: Tables, config: Config, subject: Subject, *, key: bytes) -> 
     parts = F.broadcast(spark.createDataFrame(_table(["golden_id", "part"], sorted(subject.parts))))
     ids = parts.select("golden_id").distinct()
     members = tables.read("id.golden_member").where("valid_to_on is null")
+    known = members.select("golden_id", "part", *_KEY).unionByName(_deleted(tables))
+    # Of an id that holds none of her records any more, what is decided is of others.
+    today = members.join(parts, on=["golden_id", "part"], how="left_semi").select("golden_id").distinct()
     identifiers, cards = tables.read("silver.identifier"), tables.read("silver.loyalty_card")
 
     def of_records(name: str) -> DataFrame:
@@ -118,7 +121,7 @@ def _frames(tables: Tables, config: Config, subject: Subject, *, key: bytes) -> 
         return frame.join(parts, on=["golden_id", "part"], how="left_semi")
 
     def of_ids(name: str) -> DataFrame:
-        return tables.read(name).join(ids, on="golden_id", how="left_semi")
+        return tables.read(name).join(today, on="golden_id", how="left_semi")
 
     # In gold the card of a person who may not be joined says nothing; of her own right of access it says all.
     lines = identified_lines(
@@ -129,7 +132,7 @@ def _frames(tables: Tables, config: Config, subject: Subject, *, key: bytes) -> 
     )
     lines = of_parts(lines.withColumnRenamed("buyer", "golden_id"))
     views = owned_views(tables.read("silver.web_view"), members, tables.read("id.device_owner"), key=key)
-    held = of_parts(holders(members, identifiers, cards, key=key))
+    held = of_parts(holders(known, identifiers, cards, key=key))
     said = tables.read("silver.consent_event").join(
         held.select(F.col("namespace").alias("subject_namespace"), F.col("value_hmac").alias("subject_hmac")),
         on=["subject_namespace", "subject_hmac"],
@@ -143,7 +146,7 @@ def _frames(tables: Tables, config: Config, subject: Subject, *, key: bytes) -> 
     frames = {
         "records": of_records("silver.person_record"),
         "identifiers": of_records("silver.identifier"),
-        "delivered": _delivered(tables, config, parts, members, key=key),
+        "delivered": _delivered(tables, config, parts, known, key=key),
         "purchases": lines.select(*tables.read("silver.sale_line").columns),
         "views": of_parts(views).select(*tables.read("silver.web_view").columns),
         "interactions": of_records("silver.interaction"),
@@ -153,7 +156,8 @@ def _frames(tables: Tables, config: Config, subject: Subject, *, key: bytes) -> 
         "corrections": of_records("silver.correction"),
         "cards": mine,
         "memberships": of_records("id.golden_member"),
-        "history": of_ids("id.golden_history")
+        "history": tables.read("id.golden_history")
+        .join(ids, on="golden_id", how="left_semi")
         .join(records.withColumn("is_own", F.lit(True)), on=_KEY, how="left")
         .where("source is null or is_own")
         .drop("is_own"),
@@ -165,6 +169,12 @@ def _frames(tables: Tables, config: Config, subject: Subject, *, key: bytes) -> 
         shown = ["gold.profile_core", *map(purpose_table, config.profile_purposes)]
         frames |= {table: of_ids(table) for table in shown if tables.exists(table)}
     return frames
+
+
+def _deleted(tables: Tables) -> DataFrame:
+    """Records that their source deleted, in the shape of id.golden_member: what names them was delivered, too."""
+    rows = [(*part, *record) for record, part in deleted(memberships(tables.root)).items()]
+    return tables.spark.createDataFrame(_table(["golden_id", "part", *_KEY], rows))
 
 
 def _decisions(sections: Mapping[str, Any], subject: Subject) -> list[dict[str, Any]]:
@@ -204,9 +214,10 @@ def _between(edges: DataFrame, records: DataFrame) -> DataFrame:
     return sure
 
 
-def _table(columns: list[str], rows: Iterable[tuple[str, str]]) -> pa.Table:
+def _table(columns: list[str], rows: Iterable[tuple[str, ...]]) -> pa.Table:
     """Texts as Arrow, which Spark reads without a Python worker."""
-    return pa.table(dict(zip(columns, zip(*rows, strict=True), strict=True)))
+    schema = pa.schema([(name, pa.string()) for name in columns])
+    return pa.Table.from_pylist([dict(zip(columns, row, strict=True)) for row in rows], schema)
 
 
 def _rows(frame: DataFrame) -> list[Any]:

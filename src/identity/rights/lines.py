@@ -20,7 +20,7 @@ def holders(members: DataFrame, identifiers: DataFrame, cards: DataFrame, *, key
     whose records carry it, and by nobody where several do.
 
     Args:
-        members: Open rows of id.golden_member.
+        members: Records and whose each is: `golden_id`, `part`, `source`, `source_key`.
         identifiers: silver.identifier.
         cards: silver.loyalty_card.
         key: Key of identifier hashes.

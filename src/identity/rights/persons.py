@@ -1,6 +1,9 @@
 """Who is asking: one person by an identifier, with what is surely hers, and without Spark."""
 
+import datetime as dt
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import pyarrow.dataset as ds
@@ -9,9 +12,10 @@ from identity.config import Config
 from identity.errors import SubjectError
 from identity.evaluate import require_warehouse
 from identity.standardise.identifiers import hash_key, hash_of, normal_form
-from identity.tables import among, rows_at
+from identity.tables import among, columns_at, rows_at
 
 Record = tuple[str, str]
+Part = tuple[str, str]  # golden id, confirmed part
 # A source's own key is an identifier of this namespace: it names one record, whoever else carries the value.
 OWN_KEYS: Final = {
     "loyalty_member": "loyalty",
@@ -34,7 +38,7 @@ class Subject:
         doubtful: Records of the same golden ids that resemblance alone joins: perhaps somebody else's.
     """
 
-    parts: frozenset[tuple[str, str]]
+    parts: frozenset[Part]
     records: tuple[Record, ...]
     doubtful: tuple[Record, ...]
 
@@ -44,37 +48,67 @@ class Subject:
         return tuple(sorted({golden for golden, _ in self.parts}))
 
 
-def find(config: Config, identifiers: list[str], *, key: bytes) -> Subject:
+def memberships(warehouse: Path) -> list[dict[str, Any]]:
+    """All of id.golden_member, closed rows too, as far as it says whose a record is."""
+    names = ["golden_id", "part", "source", "source_key", "valid_to_on"]
+    rows: list[dict[str, Any]] = columns_at(warehouse, "id.golden_member", names).to_pylist()
+    return rows
+
+
+def deleted(rows: Iterable[Mapping[str, Any]]) -> dict[Record, Part]:
+    """Records that are gone since their source deleted them, and the part each was of; a device is deleted by nobody.
+
+    Args:
+        rows: What `memberships` returned.
+    """
+
+    def until(row: Mapping[str, Any]) -> dt.date:
+        return row["valid_to_on"] or dt.date.max
+
+    last = {(row["source"], row["source_key"]): row for row in sorted(rows, key=until)}
+    golden_id = {row["part"]: row["golden_id"] for row in sorted(last.values(), key=until)}
+    return {
+        record: (golden_id[row["part"]], row["part"])
+        for record, row in last.items()
+        if row["valid_to_on"] is not None and record[0] not in DEVICES
+    }
+
+
+def find(config: Config, identifiers: list[str], *, key: bytes, with_deleted: bool = False) -> Subject:
     """Find the person that identifiers name.
 
     Args:
         config: The warehouse and the namespaces.
         identifiers: Each `namespace=value` (an e-mail as it is written), `record=source:key` or `golden_id=…`.
         key: The secret of the warehouse.
+        with_deleted: Whether records are hers, too, that their source has deleted since; one may name her.
 
     Raises:
         SubjectError: An identifier is unknown, unreadable or carried by several persons. No value is quoted.
     """
     require_warehouse(config.warehouse)
-    found: set[tuple[str, str]] = set()
+    gone = deleted(memberships(config.warehouse)) if with_deleted else {}
+    found: set[Part] = set()
     for number, text in enumerate(identifiers, 1):
         found |= _parts_of(
-            config, text, key=key, which=f"identifier {number}" if len(identifiers) > 1 else "it"
+            config, text, gone, key=key, which=f"identifier {number}" if len(identifiers) > 1 else "it"
         )
     golden = among("golden_id", {golden for golden, _ in found})
     members = rows_at(config.warehouse, "id.golden_member", golden & ds.field("valid_to_on").is_null())
     mine = [row for row in members if (row["golden_id"], row["part"]) in found]
     others = [row for row in members if (row["golden_id"], row["part"]) not in found]
-    return Subject(frozenset(found), _records(mine), _records(others))
+    hers = {*_records(mine), *(record for record, part in gone.items() if part in found)}
+    return Subject(frozenset(found), tuple(sorted(hers)), _records(others))
 
 
-def _parts_of(config: Config, text: str, *, key: bytes, which: str) -> set[tuple[str, str]]:
+def _parts_of(config: Config, text: str, gone: Mapping[Record, Part], *, key: bytes, which: str) -> set[Part]:
     namespace, is_written, value = text.partition("=")
     known = [*config.namespaces, "record", "golden_id"]
     if not is_written or not value.strip() or namespace not in known:
         raise SubjectError(
             f"{which} is not written namespace=value; namespaces are {', '.join(known)} (record=source:key)"
         )
+    source, source_key = "", ""
     if namespace == "golden_id":
         rows = _members(config, ds.field("golden_id") == _live(config, value.strip()))
     elif namespace == "record":
@@ -85,11 +119,14 @@ def _parts_of(config: Config, text: str, *, key: bytes, which: str) -> set[tuple
         if normal is None:
             raise SubjectError(f"{which} cannot be read as {namespace}; write it as the sources deliver it")
         rows = _carriers(config, namespace, normal, key=key)
-    if not rows:
+        source, source_key = OWN_KEYS.get(namespace, ""), normal
+    parts = {(row["golden_id"], row["part"]) for row in rows}
+    if not parts and (source, source_key) in gone:
+        parts = {gone[source, source_key]}
+    if not parts:
         raise SubjectError(
             f"nobody is known by what {which} says: never delivered, deleted, suppressed, or another spelling"
         )
-    parts = {(row["golden_id"], row["part"]) for row in rows}
     if len(parts) > 1:
         persons = len({golden for golden, _ in parts})
         carriers = (

@@ -10,7 +10,9 @@ from identity.tables import among, columns_at, rows_at
 _KEY: Final = ["source", "source_key"]
 
 
-def uses_of(warehouse: Path, records: Collection[Record]) -> list[dict[str, Any]]:
+def uses_of(
+    warehouse: Path, records: Collection[Record], *, points: Collection[str] = ()
+) -> list[dict[str, Any]]:
     """Rows of ops.data_use_log that are about a person, by `use_id`.
 
     A use is hers if it was of a golden id that ever held one of her records, and of a contact point she carries. Of her
@@ -19,6 +21,7 @@ def uses_of(warehouse: Path, records: Collection[Record]) -> list[dict[str, Any]
     Args:
         warehouse: The warehouse.
         records: Her source records.
+        points: Keyed hashes of contact points that are hers alone, though no record carries them today.
     """
     mine = set(records)
     members = columns_at(
@@ -32,11 +35,11 @@ def uses_of(warehouse: Path, records: Collection[Record]) -> list[dict[str, Any]
         {row["golden_id"] for row in rows} for rows in (held, [r for r in held if not r["valid_to_on"]])
     )
     logged = rows_at(warehouse, "ops.data_use_log", among("golden_id", ever))
-    points = {row["contact_point_hmac"] for row in logged} - {None}
+    used = {row["contact_point_hmac"] for row in logged} - {None}
     carried = columns_at(
-        warehouse, "silver.identifier", ["value_hmac", *_KEY], among("value_hmac", points)
+        warehouse, "silver.identifier", ["value_hmac", *_KEY], among("value_hmac", used)
     ).to_pylist()
-    own = {row["value_hmac"] for row in carried if (row["source"], row["source_key"]) in mine}
+    own = {row["value_hmac"] for row in carried if (row["source"], row["source_key"]) in mine} | set(points)
     others = {row["value_hmac"] for row in carried} - own
     return sorted(
         (

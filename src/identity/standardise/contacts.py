@@ -75,3 +75,18 @@ def e164(text: str | None) -> str | None:
     if not phonenumbers.is_possible_number(number):
         return None
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def dialled(text: str) -> set[str]:
+    """The digits of a phone number in every way it is dialled: with its country, and within it; none of no number."""
+    import phonenumbers
+
+    number = e164(text)
+    if number is None:
+        return set()
+    read = phonenumbers.parse(number)
+    within = phonenumbers.normalize_digits_only(
+        phonenumbers.format_number(read, phonenumbers.PhoneNumberFormat.NATIONAL)
+    )
+    abroad = number.removeprefix("+")
+    return {abroad, f"00{abroad}", within, f"{read.country_code}{within}"}

@@ -17,7 +17,7 @@ CSV = (
 
 def test_a_line_is_blanked_and_the_others_stay_as_they_are():
     assert files.blanked(b"a\nb\r\nc", {2}, {}) == b"a\n\r\nc"
-    assert files.blanked(b"a\nb\n", {2}, {}) == b"a\n\n"
+    assert files.blanked(b"a\nb\n", {2}, {}) == b"a\n\n" == files.blanked(b"a\nb", {2}, {})
     assert files.blanked(b"a\nb\n", set(), {}) == b"a\nb\n"
 
 
@@ -35,6 +35,21 @@ def test_to_blank_twice_is_to_blank_once():
 def test_lines_that_bronze_never_took_are_told_by_what_is_theirs():
     assert files.lines_that_hold(CSV, Needles(["tok_1_never", "a@b.example"]), {3}) == {2}
     assert files.lines_that_hold(CSV, Needles(["a@b.example"]), {2}) == set()
+
+
+def test_a_line_ends_where_spark_ends_it():
+    said = "one\u2028of three\x85or\x0bfour\ntells a@b.example\r\nthird\n".encode()
+    assert files.lines_that_hold(said, Needles(["a@b.example"]), set()) == {2}
+    assert files.blanked(said, {2}, {}) == said.replace(b"tells a@b.example", b"")
+
+
+@pytest.mark.parametrize("end", [b"", b"\n", b"\r\n"])
+def test_a_file_whose_only_line_goes_is_not_left_empty(end: bytes):
+    left = end or b"\n"  # no run takes a file of no bytes
+    assert files.blanked(b"a@b.example" + end, {1}, {}) == left
+    assert files.blanked(left, {1}, {}) == left
+    after = files.without_named(b"a@b.example" + end, Needles(["a@b.example"]), is_accounting=False)
+    assert after == left
 
 
 def test_of_a_file_never_taken_lines_go_that_name_the_erased_and_receipts_stay():

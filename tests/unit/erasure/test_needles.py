@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import json
 import unicodedata
 from urllib.parse import quote
 
@@ -32,6 +33,45 @@ def test_an_address_is_found_in_every_form(text: str):
 @pytest.mark.parametrize("text", ["040 100 0001", "0401000001", "(040)100-0001", "tel:0401000001;"])
 def test_a_phone_is_found_with_and_without_blanks(text: str):
     assert Needles(["040 100 0001"]).found(text) == {"040 100 0001"}
+
+
+SPELLINGS = [
+    "+358401234567", "+358 40 123 4567", "+358 (0)40 1234567", "00358-40-1234567", "040 1234567", "0401234567",
+    "(040) 123-4567", "040/1234567", "040\u00a01234567",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("value", ["+358401234567", "040 1234567"])
+@pytest.mark.parametrize("text", SPELLINGS)
+def test_a_phone_is_found_in_every_spelling(value: str, text: str):
+    for around in (text, json.dumps({"phones": ["09 7654321", text]}), f"1 2 {text} 33200 7", quote(text)):
+        assert Needles([value, "+46701234567"]).found(around) == {value}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["040 123456", "040 12345678", "1040 1234567", "040,1234567",
+     "040\n1234567", "0.401234567", "x040 1234567", "040 1234567x", "40 12345671"],
+)  # fmt: skip
+def test_other_digits_are_no_phone(text: str):
+    assert Needles(["+358401234567"]).found(text) == set()
+
+
+def test_a_card_is_found_with_blanks_and_without():
+    grouped, whole = "6401 2345 6789 0123", "6401234567890123"
+    assert Needles([whole]).found(f'x,"{grouped}",y') == {whole}
+    assert Needles([grouped]).found(f"x,{whole},y") == {grouped}
+
+
+SAID = 'Asiakas "Anna"\nsoitti\tja pyysi\r\npalautusta C:\\nyt'
+
+
+@pytest.mark.parametrize("times", range(4))
+def test_a_text_of_several_lines_is_found_however_often_it_was_packed_into_json(times: int):
+    text = SAID
+    for _ in range(times):
+        text = json.dumps({"free_text": text})
+    assert Needles([SAID, "soitti\nja", "soitti pyysi"]).found(text) == {SAID}
 
 
 @pytest.mark.parametrize(

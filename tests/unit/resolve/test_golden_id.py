@@ -374,6 +374,42 @@ def test_a_membership_opened_and_closed_on_one_day_never_held(spark: SparkSessio
     assert (row["golden_id"], row["valid_from_on"], row["valid_to_on"]) == ("another id", D2, None)
 
 
+def test_a_record_that_is_gone_keeps_to_its_part_as_long_as_it_is_one(spark: SparkSession):
+    def row(name: str, part: str, to: dt.date | None = None) -> dict[str, object]:
+        told = {"source": "crm", "source_key": name, "golden_id": "g", "part": part, "confidence": 1.0}
+        times = {"valid_from_on": D1, "valid_to_on": to}
+        return told | times | {"level": "identified", "link_permission": "permitted"}
+
+    before = [
+        row("gone1", "p1"), row("b", "p1"),
+        row("gone2", "p2"), row("d", "p2"), row("e", "p2"),
+        row("gone3", "p3"), row("gone3too", "p3"),
+        row("gone4", "p4", D2), row("i", "p4"),
+        row("gone5", "p5"), row("k", "p5"), row("device", "p5"),
+        row("moved", "p6"),
+    ]  # fmt: skip
+    levels = {"device": "cookie"}
+    parts = {"b": "n1", "d": "n2", "e": "n3", "i": "n4", "k": "n5", "device": "n9", "moved": "n7"}
+    today = [
+        ("h" if name == "moved" else "g", part, "crm", name, levels.get(name, "identified"), "permitted", 1.0)
+        for name, part in parts.items()
+    ]
+    after = golden_id.membership(
+        spark.createDataFrame(today, MEMBER), frame(spark, before, "id.golden_member"), on=D3
+    )
+    closed = {r["source_key"]: (r["part"], r["valid_to_on"]) for r in rows_of(after) if r["valid_to_on"]}
+    alone = hashlib.sha256(b"crm\x1fgone2").hexdigest()[:16]
+    assert closed == {
+        "gone1": ("n1", D3),
+        "gone2": (alone, D3),  # of one of the two, nobody knows which
+        "gone3": ("p3", D3),
+        "gone3too": ("p3", D3),
+        "gone4": ("n4", D2),
+        "gone5": ("n5", D3),  # the device has gone to somebody else
+        "moved": ("p6", D3),
+    }
+
+
 # The ledger
 
 

@@ -54,3 +54,6 @@ def test_a_use_is_hers(warehouse: Path, golden_id: str, contact_point: str | Non
     use = {"use_id": "1", "golden_id": golden_id, "contact_point_hmac": contact_point, "recipient": "post"}
     write("ops.data_use_log", use)
     assert [row["recipient"] for row in uses_of(warehouse, [("crm", "her")])] == ["post"] * is_hers
+    # What is known for hers alone is hers, in any golden id that ever held a record of hers.
+    told = uses_of(warehouse, [("crm", "her")], points=["put right since"])
+    assert bool(told) == (is_hers or (golden_id, contact_point) == ("old", "put right since"))
