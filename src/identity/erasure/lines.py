@@ -56,7 +56,7 @@ def find_lines(run: Run, records: Collection[Record]) -> Found:
     feed_of, bronze = _bronze(run)
     carried = _carried(run)
     own = _own_hashes(records, key=hash_key(run.key))
-    theirs = carried.filter(pc.is_in(carried["value_hmac"], pa.array(sorted(own)))).to_pylist()
+    theirs = carried.filter(pc.is_in(carried["value_hmac"], pa.array(sorted(own), pa.string()))).to_pylist()
     feeds = {(s.source, name): feed for s in run.config.sources.values() for name, feed in s.feeds.items()}
     delete, receipts = _owned(theirs, feed_of, feeds)
     delete -= _of_another_login(carried, delete, own)
