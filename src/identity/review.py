@@ -79,12 +79,14 @@ def export_questions(
     Raises:
         ConfigError: The warehouse is none, or the file is there already or of another kind.
         PlatformError: The file cannot be written.
+        ErasureError: An erasure is not finished.
     """
     if out.suffix.lower() not in (".csv", ".parquet"):
         raise ConfigError(f"--out {out}: a file name ends in .csv or .parquet")
     if out.exists():
         raise ConfigError(f"--out {out}: is there already, and may hold decisions; choose another name")
     _require_warehouse(config.warehouse)
+    require_no_plan(config.warehouse)
     edges = columns_at(config.warehouse, "id.edge", _EDGE).to_pandas()
     stored = columns_at(config.warehouse, _TABLE, [*PAIR, "decision"]).to_pandas()
     sure = _thresholds(config)

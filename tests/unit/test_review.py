@@ -276,6 +276,8 @@ def test_while_an_erasure_is_unfinished_nothing_is_taken(review: Verb, kept: Pat
     code, _, err = review("import", file, "--run-date", D1)
     assert (code, "identity erase --resume" in err) == (16, True)
     assert not (kept / "id" / "review_pair").exists()
+    assert review("export", "--out", tmp_path / "b.csv", "--with-personal-data")[0] == 16
+    assert not (tmp_path / "b.csv").exists()
 
 
 @pytest.mark.parametrize("verb", ["export", "import"])
