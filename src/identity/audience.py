@@ -21,10 +21,9 @@ import pyarrow.parquet as pq
 from identity.config import Config, Journey, Purpose, Stage
 from identity.consent.restrictions import in_force
 from identity.contracts import contract_of, purpose_table
-from identity.erasure.plan import require_no_plan
+from identity.erasure.plan import writing
 from identity.errors import ConfigError, RunDateError
 from identity.private import write_privately
-from identity.run import only_writer
 from identity.tables import append_at, columns_at, rows_at, version_at
 
 COLUMNS: Final = ("golden_id", "contact_point")
@@ -82,8 +81,7 @@ def export_audience(config: Config, out: Path, *, purpose: str, recipient: str, 
         raise ConfigError(f"{out}: name a file that ends with .csv or .parquet")
     if not config.warehouse.is_dir():
         raise RunDateError(f"nothing is published in {config.warehouse}; run first")
-    with only_writer(config.warehouse):
-        require_no_plan(config.warehouse)
+    with writing(config.warehouse):
         publication = _publication(config.warehouse, purpose, on)
         reached, left_out = _reached(config, purpose, publication["published_for"], on)
         content = _content(reached, out)

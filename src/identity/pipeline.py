@@ -8,11 +8,11 @@ from typing import Any
 
 from identity import quality
 from identity.contracts import contract_of
-from identity.erasure.plan import require_no_plan
+from identity.erasure.plan import writing
 from identity.errors import IdentityError, RunDateError
 from identity.keys import require_keys
 from identity.pages.report import write_report
-from identity.run import Run, only_writer
+from identity.run import Run
 from identity.stages.ingest import ingest, something_to_take
 from identity.stages.profile import profile
 from identity.stages.publish import publish
@@ -56,8 +56,7 @@ def run_stages(run: Run, names: Sequence[str], *, again: bool = True) -> Summary
         IdentityError: Any error a user can mend; gold stays as it was.
     """
     prepare_warehouse(run.config.warehouse)
-    with only_writer(run.config.warehouse):
-        require_no_plan(run.config.warehouse)
+    with writing(run.config.warehouse):
         run.finish_commit()
         require_keys(run.config.warehouse, (run.key, *run.retired))
         published = _published(run)

@@ -15,7 +15,7 @@ import pandas as pd
 
 from identity.config import Config
 from identity.contracts import contract_of
-from identity.erasure.plan import require_no_plan
+from identity.erasure.plan import require_no_plan, writing
 from identity.errors import ConfigError, DecisionError, SourceError
 from identity.linkage.files import read_tables
 from identity.linkage.model import Thresholds
@@ -25,7 +25,6 @@ from identity.resolve.decisions import PAIR, Pair
 from identity.resolve.questions import QUESTION, questions, rate
 from identity.resolve.records import PERSONAL
 from identity.resolve.review_file import COLUMNS, Known, Merged, by_pair, merged, read_decisions
-from identity.run import only_writer
 from identity.tables import among, columns_at, replace_at, rows_at
 
 _TABLE: Final = "id.review_pair"
@@ -117,8 +116,7 @@ def import_decisions(config: Config, file: Path, *, on: dt.date) -> Imported:
     if missing:
         raise SourceError(f"{file}: missing columns {', '.join(missing)}")
     _require_warehouse(config.warehouse)
-    with only_writer(config.warehouse):
-        require_no_plan(config.warehouse)
+    with writing(config.warehouse):
         before = by_pair(rows_at(config.warehouse, _TABLE))
         members = _members(config.warehouse, table, before)
         known = Known(before, set(members), _devices(config))

@@ -3,12 +3,12 @@
 from typing import Any
 
 from identity.contracts import contract_of
-from identity.erasure.plan import require_no_plan
+from identity.erasure.plan import writing
 from identity.forget import forget_older
 from identity.keys import fingerprint, fingerprint_in_force, published_with, require_keys
 from identity.pipeline import do_stages, require_not_before
 from identity.rehash import left_behind, new_hashes, rehashed
-from identity.run import Run, only_writer
+from identity.run import Run
 from identity.stages.ingest import recover
 from identity.stages.standardise import delivered_values
 from identity.standardise.identifiers import hash_key, normalised
@@ -35,8 +35,7 @@ def rotate_key(run: Run) -> dict[str, Any]:
         LockError: A run holds the warehouse.
     """
     tables, warehouse = run.tables, run.config.warehouse
-    with only_writer(warehouse):
-        require_no_plan(warehouse)
+    with writing(warehouse):
         run.finish_commit()
         recover(run)
         was = fingerprint_in_force(warehouse)

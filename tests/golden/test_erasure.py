@@ -47,6 +47,18 @@ def plain_texts(*roots: Path) -> Iterator[tuple[Path, str]]:
             yield path, str(pq.read_table(path).to_pylist()).lower()
 
 
+def left_of(values: Iterable[str], *roots: Path) -> set[tuple[str, str]]:
+    """Values that stand somewhere else than on the suppression list, each with the file's name."""
+    sought = set(values)
+    return {
+        (path.name, value)
+        for path, text in plain_texts(*roots)
+        if "suppression" not in path.parts
+        for value in sought
+        if value in text
+    }
+
+
 def erased(
     world: World, *identifiers: str, requests: Sequence[str] = (), on: dt.date = SECOND
 ) -> dict[str, object]:
@@ -125,22 +137,8 @@ def test_persons_leave_and_all_others_stay(copied: World):
     assert receipts.read_text(encoding="utf-8").splitlines()[1].endswith(",,")
     assert (told["persons"], told["residue"], plan_file(copied.warehouse).exists()) == (4, 0, False)
     assert len(values) > 15
-    left = {
-        (path.name, v)
-        for path, text in plain_texts(copied.warehouse, copied.landing)
-        if "suppression" not in path.parts
-        for v in values
-        if v in text
-    }
-    assert left == set()
-    listed = {
-        h
-        for path, text in plain_texts(copied.warehouse)
-        if "suppression" not in path.parts
-        for h in alone
-        if h in text
-    }
-    assert listed == set()
+    assert left_of(values, copied.warehouse, copied.landing) == set()
+    assert left_of(alone, copied.warehouse) == set()
     after = members(copied)
     assert theirs.isdisjoint(after.index)
     shared = before["golden_id"].isin({before.loc[r, "golden_id"] for r in theirs})
@@ -223,14 +221,7 @@ def test_what_the_source_deleted_before_is_hers_too(copied: World):
 
     assert (done["persons"], done["residue"]) == (2, 0)
     values = {value.lower() for value in alone["value"]} | {key.lower() for key in keys}
-    left = {
-        (path.name, value)
-        for path, text in plain_texts(copied.warehouse, copied.landing)
-        if "suppression" not in path.parts
-        for value in values
-        if value in text
-    }
-    assert left == set()
+    assert left_of(values, copied.warehouse, copied.landing) == set()
     assert set(alone["value_hmac"]) <= set(copied.frame("consent.suppression")["value_hmac"])
     for name in ("id.golden_member", "id.golden_history"):
         assert keys.isdisjoint(copied.frame(name)["source_key"])

@@ -18,6 +18,7 @@ from identity.contracts import TableContract, contract_of, purpose_contract
 from identity.erasure.plan import plan_file
 from identity.erasure.rewrite import without_contact_points
 from identity.tables import append_at, replace_at, rewrite_at, rows_at
+from tests.unit.by_hand import write
 
 CONF = Path(__file__).parents[2] / "conf" / "local.yaml"
 DAY = dt.date(2026, 2, 1)
@@ -41,20 +42,6 @@ PARTS = {"bo": ["b1"]}
 @pytest.fixture
 def config(warehouse: Path) -> Config:
     return load_config(CONF, warehouse=warehouse)
-
-
-def filled(contract: TableContract, **told: Any) -> dict[str, Any]:
-    """A row; what is not told is null, or what a required column may hold."""
-    empty = {"array<string>": [], "string": "x", "int": 1, "bigint": 1, "boolean": False, "date": DAY}
-    row = {
-        name: empty.get(column.type, AT) if column.required else None
-        for name, column in contract.columns.items()
-    }
-    return row | told
-
-
-def write(warehouse: Path, contract: TableContract, *rows: dict[str, Any]) -> None:
-    replace_at(warehouse, [filled(contract, **row) for row in rows], contract)
 
 
 def write_effective(warehouse: Path, parts: dict[str, list[str]], **ends: dt.date) -> None:

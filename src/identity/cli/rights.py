@@ -2,8 +2,6 @@
 
 import datetime as dt
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -98,6 +96,7 @@ def export_command(
     as_json: Json = False,
 ) -> None:
     """Write everything that is held of a person as JSON (GDPR art. 15), or what she may carry elsewhere (art. 20)."""
+    from identity.erasure.plan import writing
     from identity.keys import key_in_force
     from identity.private import write_privately
     from identity.rights.persons import find
@@ -105,7 +104,8 @@ def export_command(
     day, config = date_of(run_date), opened(conf, warehouse)
     key = key_in_force(config)
     right = "portability" if portable else "access"
-    with _writing(config):
+    # Held before she is looked for: who is half erased may be found no more.
+    with writing(config.warehouse):
         subject = find(config, identifiers, key=key, with_deleted=True)
         with session(config, needs_quality=False) as tables:
             from identity.rights import export as exports
@@ -222,19 +222,10 @@ def requests_command(
     Console().print(table if rows else "no request", **({} if rows else _PLAIN))
 
 
-@contextmanager
-def _writing(config: Config) -> Iterator[None]:
-    """Hold a warehouse that no erasure has left half done: who is half erased may be found no more."""
-    from identity.erasure.plan import require_no_plan
-    from identity.run import only_writer
-
-    with only_writer(config.warehouse):
-        require_no_plan(config.warehouse)
-        yield
-
-
 def _tell(config: Config, act: Any, *, as_json: bool) -> None:
-    with _writing(config):
+    from identity.erasure.plan import writing
+
+    with writing(config.warehouse):
         row = act()
     if as_json:
         print(json.dumps(row, default=str))

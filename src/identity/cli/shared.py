@@ -52,7 +52,7 @@ def session(config: Config, *, needs_quality: bool) -> Iterator[Any]:
     prepare_warehouse(config.warehouse)
     settings = config.spark
     extra = {"spark.driver.memory": settings.driver_memory, **settings.settings}
-    delivered = bytes_delivered(config.landing, config.warehouse)
+    delivered = bytes_delivered(config.landing, config.warehouse) if settings.profile == "small" else 0
     spark = build_session(profile=settings.profile, master=settings.master, delivered=delivered, extra=extra)
     try:
         if warm is not None:

@@ -60,11 +60,9 @@ def lift_command(
     pairs = identifiers_of(identifiers, config.namespaces)
     key_in_force(config)
     with session(config, needs_quality=False) as tables:
-        from identity.erasure.plan import require_no_plan
-        from identity.run import only_writer
+        from identity.erasure.plan import writing
 
-        with only_writer(config.warehouse):
-            require_no_plan(config.warehouse)
+        with writing(config.warehouse):
             tables.finish_commit()
             lifted = lift(
                 tables, pairs, namespaces=config.namespaces, keys=config.secrets(), reason=reason, on=day

@@ -6,11 +6,14 @@ It holds values of the persons to be erased, for the scan at the end looks for t
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
 
 from identity.errors import ErasureError
+from identity.run import only_writer
 
 State = Literal["planned", "suppressed", "landing", "tables", "published", "purged"]
 STATES: tuple[State, ...] = get_args(State)
@@ -106,3 +109,16 @@ def require_no_plan(warehouse: Path) -> None:
         raise ErasureError(
             f"an erasure in {warehouse} is not finished; `identity erase --resume`, or the next run, finishes it"
         )
+
+
+@contextmanager
+def writing(warehouse: Path) -> Iterator[None]:
+    """Hold a warehouse that no erasure has left half done, for whoever writes to it but does not finish erasures.
+
+    Raises:
+        LockError: A run holds it.
+        ErasureError: An erasure is not finished.
+    """
+    with only_writer(warehouse):
+        require_no_plan(warehouse)
+        yield

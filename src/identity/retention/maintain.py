@@ -10,7 +10,7 @@ from typing import Any
 from pyspark.sql import functions as F
 
 from identity.contracts import contract_of
-from identity.erasure.plan import require_no_plan
+from identity.erasure.plan import writing
 from identity.forget import forget_older
 from identity.keys import require_keys
 from identity.pipeline import do_stages, require_not_before
@@ -22,7 +22,7 @@ from identity.retention.registers import (
     age_pages,
     age_registers,
 )
-from identity.run import Run, only_writer
+from identity.run import Run
 from identity.sources.landing import require_landing
 from identity.stages.ingest import recover
 from identity.tables import compact
@@ -47,8 +47,7 @@ def maintain(run: Run, *, dry_run: bool = False, keep_landing: bool = False) -> 
         LockError: A run holds the warehouse.
     """
     config = run.config
-    with only_writer(config.warehouse):
-        require_no_plan(config.warehouse)
+    with writing(config.warehouse):
         require_keys(config.warehouse, (run.key, *run.retired))
         if not keep_landing:
             require_landing(config.landing)

@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from identity.erasure.plan import require_no_plan
+from identity.erasure.plan import writing
 from identity.errors import RunDateError
 from identity.rights import requests
 from identity.rights.persons import Subject
-from identity.run import only_writer
 from identity.tables import columns_at
 
 
@@ -34,8 +33,7 @@ def answering(warehouse: Path, request_id: str, right: str, subject: Subject, on
         RunDateError: A later date is already published.
         SubjectError: The request's name is none, or registered for another right.
     """
-    with only_writer(warehouse):
-        require_no_plan(warehouse)
+    with writing(warehouse):
         published = columns_at(warehouse, "ops.publication", ["published_for"])["published_for"].to_pylist()
         if published and max(published) > on:
             raise RunDateError(

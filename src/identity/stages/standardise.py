@@ -15,7 +15,7 @@ from identity.sources.parsing import typed
 from identity.sources.rows import union
 from identity.stages.gates import TableGate
 from identity.standardise import records
-from identity.standardise.contacts import email_or_hash
+from identity.standardise.contacts import contact_kind, email_or_hash
 from identity.standardise.corrections import corrected_identifiers, corrected_persons
 from identity.standardise.identifiers import hash_key, value_hash
 from identity.tables import Contracted, in_parallel
@@ -48,7 +48,7 @@ def delivered_values(run: Run) -> DataFrame:
     """
     raw = _rows({name: _feeds(run, name) for name in run.config.sources})
     said, views = union(raw["consent"]), union(raw["web_view"])
-    kind = F.when(email_or_hash(F.col("contact_point_raw")).isNotNull(), "email").otherwise("phone")
+    kind = contact_kind(F.col("contact_point_raw"))
     found = [
         said.select(F.col("subject_namespace").alias("namespace"), F.col("subject_raw").alias("raw")),
         said.select(kind.alias("namespace"), F.col("contact_point_raw").alias("raw")),

@@ -35,6 +35,11 @@ def email_or_hash(text: Column) -> Column:
     return F.coalesce(email(text), F.when(F.lower(text).rlike(_SHA256), F.lower(text)))
 
 
+def contact_kind(text: Column) -> Column:
+    """Whether a contact point is an `email` or else a `phone`."""
+    return F.when(email_or_hash(text).isNotNull(), "email").otherwise("phone")
+
+
 def email_hash(text: Column) -> Column:
     """What an address and its SHA-256 share: the SHA-256."""
     return F.when(text.rlike(_SHA256), text).otherwise(F.sha2(text, 256))

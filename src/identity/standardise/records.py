@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 from identity.config import Namespace, SourceContract
 from identity.errors import ConsentError
 from identity.standardise import addresses, dates, names
-from identity.standardise.contacts import email_or_hash
+from identity.standardise.contacts import contact_kind, email_or_hash
 from identity.standardise.identifiers import keyed_hash, normalised, value_hash
 from identity.standardise.robots import robots
 
@@ -97,7 +97,7 @@ def consent_events(raw: DataFrame, *, sources: Mapping[str, SourceContract], key
     reached = (
         mapped.join(_phones(mapped), on="contact_point_raw", how="left")
         .withColumn("point", F.coalesce(address, F.col("contact_phone")))
-        .withColumn("point_namespace", F.when(address.isNotNull(), "email").otherwise("phone"))
+        .withColumn("point_namespace", contact_kind(F.col("contact_point_raw")))
     )
     # Bound to what nobody can read, a yes is of no contact point there is; a no is of the person.
     is_unreadable = (

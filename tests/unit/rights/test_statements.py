@@ -2,7 +2,6 @@
 
 import datetime as dt
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -11,20 +10,12 @@ from identity.config_reading import load_config
 from identity.contracts import contract_of
 from identity.rights.persons import Subject
 from identity.rights.statements import state
-from identity.tables import replace_at, rows_at
+from identity.tables import rows_at
+from tests.unit.by_hand import write
 
 ROOT = Path(__file__).parents[3]
 DAY = dt.date(2026, 2, 1)
 MORNING, MIDNIGHT = (dt.datetime(2026, 2, 1, hour, tzinfo=dt.UTC) for hour in (9, 0))
-EMPTY: dict[str, Any] = {
-    "string": "x", "date": DAY, "timestamp": dt.datetime(2026, 1, 1, tzinfo=dt.UTC), "int": 1, "double": 1.0, "boolean": False,
-}  # fmt: skip
-
-
-def write(warehouse: Path, name: str, *rows: dict[str, Any]) -> None:
-    contract = contract_of(name)
-    empty = {n: EMPTY[c.type] if c.required else None for n, c in contract.columns.items()}
-    replace_at(warehouse, [empty | row for row in rows], contract)
 
 
 @pytest.fixture
@@ -37,10 +28,10 @@ def config(warehouse: Path) -> Config:
     ]
     write(
         warehouse,
-        "silver.identifier",
+        contract_of("silver.identifier"),
         *({"source": s, "source_key": k, "namespace": n, "value_hmac": v} for s, k, n, v in carried),
     )
-    write(warehouse, "consent.statement")
+    write(warehouse, contract_of("consent.statement"))
     return load_config(ROOT / "conf/local.yaml", warehouse=warehouse)
 
 
@@ -56,7 +47,7 @@ def test_a_withdrawal_is_no_older_than_any_yes_of_hers_that_is_known(config: Con
     ]  # fmt: skip
     write(
         config.warehouse,
-        "silver.consent_event",
+        contract_of("silver.consent_event"),
         {**yes, "subject_namespace": who[0], "subject_hmac": who[1]},
         *(yes | other for other in others),
     )
@@ -67,7 +58,7 @@ def test_a_withdrawal_is_no_older_than_any_yes_of_hers_that_is_known(config: Con
 
 
 def test_where_nothing_is_known_it_was_said_as_the_day_began(config: Config):
-    write(config.warehouse, "silver.consent_event")
+    write(config.warehouse, contract_of("silver.consent_event"))
     state(config, HER, "withdrawal", ["marketing.post"], request_id="R-1", on=DAY)
     [row] = rows_at(config.warehouse, "consent.statement")
     assert row["asserted_at"].replace(tzinfo=dt.UTC) == MIDNIGHT

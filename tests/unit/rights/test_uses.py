@@ -2,13 +2,12 @@
 
 import datetime as dt
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from identity.contracts import contract_of
 from identity.rights.uses import uses_of
-from identity.tables import replace_at
+from tests.unit.by_hand import write
 
 DAY = dt.date(2026, 2, 1)
 # Her record was in `old` until it was joined into `now`; a stranger was in `old` too, and one is in doubt in `now`.
@@ -16,9 +15,6 @@ MEMBERS = [
     ("old", "her", DAY), ("now", "her", None), ("old", "stranger", DAY), ("else", "stranger", None), ("now", "doubt", None),
 ]  # fmt: skip
 CARRIED = [("h1", "her"), ("both", "her"), ("both", "stranger"), ("h2", "stranger"), ("h3", "doubt")]
-EMPTY: dict[str, Any] = {
-    "string": "x", "date": DAY, "timestamp": dt.datetime(2026, 2, 1, tzinfo=dt.UTC), "int": 1, "double": 1.0, "boolean": False,
-}  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -38,21 +34,18 @@ EMPTY: dict[str, Any] = {
     ],
 )
 def test_a_use_is_hers(warehouse: Path, golden_id: str, contact_point: str | None, is_hers: bool) -> None:
-    def write(name: str, *rows: dict[str, Any]) -> None:
-        contract = contract_of(name)
-        empty = {n: EMPTY[c.type] if c.required else None for n, c in contract.columns.items()}
-        replace_at(warehouse, [empty | row for row in rows], contract)
-
     write(
-        "id.golden_member",
+        warehouse,
+        contract_of("id.golden_member"),
         *({"golden_id": g, "source": "crm", "source_key": k, "valid_to_on": to} for g, k, to in MEMBERS),
     )
     write(
-        "silver.identifier",
+        warehouse,
+        contract_of("silver.identifier"),
         *({"namespace": "email", "value_hmac": h, "source": "crm", "source_key": k} for h, k in CARRIED),
     )
     use = {"use_id": "1", "golden_id": golden_id, "contact_point_hmac": contact_point, "recipient": "post"}
-    write("ops.data_use_log", use)
+    write(warehouse, contract_of("ops.data_use_log"), use)
     assert [row["recipient"] for row in uses_of(warehouse, [("crm", "her")])] == ["post"] * is_hers
     # What is known for hers alone is hers, in any golden id that ever held a record of hers.
     told = uses_of(warehouse, [("crm", "her")], points=["put right since"])
