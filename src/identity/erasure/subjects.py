@@ -72,7 +72,7 @@ def subjects(
     today: dict[Record, Part] = {
         (r["source"], r["source_key"]): (r["golden_id"], r["part"]) for r in members if not r["valid_to_on"]
     }
-    part_of = deleted(members) | today
+    part_of = deleted(warehouse) | today
     parts: dict[str, set[Part]] = {}
     for part in today.values():
         parts.setdefault(part[0], set()).add(part)

@@ -18,7 +18,7 @@ from identity.contracts import purpose_table
 from identity.profile.purchases import identified_lines
 from identity.profile.touchpoints import owned_views
 from identity.rights.lines import holders, lines_of
-from identity.rights.persons import Subject, deleted, memberships
+from identity.rights.persons import Subject, deleted
 from identity.rights.uses import uses_of
 from identity.standardise.identifiers import hash_key
 from identity.tables import Tables, in_parallel
@@ -173,7 +173,7 @@ def _frames(tables: Tables, config: Config, subject: Subject, *, key: bytes) -> 
 
 def _deleted(tables: Tables) -> DataFrame:
     """Records that their source deleted, in the shape of id.golden_member: what names them was delivered, too."""
-    rows = [(*part, *record) for record, part in deleted(memberships(tables.root)).items()]
+    rows = [(*part, *record) for record, part in deleted(tables.root).items()]
     return tables.spark.createDataFrame(_table(["golden_id", "part", *_KEY], rows))
 
 

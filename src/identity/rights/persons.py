@@ -1,7 +1,7 @@
 """Who is asking: one person by an identifier, with what is surely hers, and without Spark."""
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -48,23 +48,24 @@ class Subject:
         return tuple(sorted({golden for golden, _ in self.parts}))
 
 
-def memberships(warehouse: Path) -> list[dict[str, Any]]:
-    """All of id.golden_member, closed rows too, as far as it says whose a record is."""
+def memberships(warehouse: Path, where: ds.Expression | None = None) -> list[dict[str, Any]]:
+    """Rows of id.golden_member, closed ones too, as far as they say whose a record is; all unless told which."""
     names = ["golden_id", "part", "source", "source_key", "valid_to_on"]
-    rows: list[dict[str, Any]] = columns_at(warehouse, "id.golden_member", names).to_pylist()
+    rows: list[dict[str, Any]] = columns_at(warehouse, "id.golden_member", names, where).to_pylist()
     return rows
 
 
-def deleted(rows: Iterable[Mapping[str, Any]]) -> dict[Record, Part]:
-    """Records that are gone since their source deleted them, and the part each was of; a device is deleted by nobody.
-
-    Args:
-        rows: What `memberships` returned.
-    """
+def deleted(warehouse: Path) -> dict[Record, Part]:
+    """Records that are gone since their source deleted them, and the part each was of; a device is deleted by nobody."""
 
     def until(row: Mapping[str, Any]) -> dt.date:
         return row["valid_to_on"] or dt.date.max
 
+    is_open = ds.field("valid_to_on").is_null()
+    closed = memberships(warehouse, ~is_open)
+    # Of all that is open, only what tells whether they are still there, and whose their parts are today.
+    same_key, same_part = (among(name, {row[name] for row in closed}) for name in ("source_key", "part"))
+    rows = closed + memberships(warehouse, is_open & (same_key | same_part))
     last = {(row["source"], row["source_key"]): row for row in sorted(rows, key=until)}
     golden_id = {row["part"]: row["golden_id"] for row in sorted(last.values(), key=until)}
     return {
@@ -87,7 +88,7 @@ def find(config: Config, identifiers: list[str], *, key: bytes, with_deleted: bo
         SubjectError: An identifier is unknown, unreadable or carried by several persons. No value is quoted.
     """
     require_warehouse(config.warehouse)
-    gone = deleted(memberships(config.warehouse)) if with_deleted else {}
+    gone = deleted(config.warehouse) if with_deleted else {}
     found: set[Part] = set()
     for number, text in enumerate(identifiers, 1):
         found |= _parts_of(
