@@ -3,6 +3,7 @@
 `python -m benchmarks.erasure --erase 1 100` works on copies of the committed world after both days; with `--persons N
 --seed S` on a generated one, with `--warehouse W --landing L` on one that is there. `--deliver-again` delivers the
 erased lines the next day; `--kills K` kills erasures of the first number of persons at K seeded moments of all steps.
+Exits 1 where a value was left, somebody came back, a reader saw half a person, or somebody else was changed.
 """
 
 import argparse
@@ -132,8 +133,8 @@ def chosen(world: World, count: int, seed: int) -> tuple[list[str], set[Record],
     return named, records, {part[0] for part in drawn} - left
 
 
-def erased(world: World, count: int, seed: int, *, again: bool) -> None:
-    """Erase, compare, and print."""
+def erased(world: World, count: int, seed: int, *, again: bool) -> bool:
+    """Erase, compare, and print; whether all is as it should be."""
     named, records, ended = chosen(world, count, seed)
     tied_records = tied(world, records)
     near = {world.members()[record][0] for record in records | tied_records}
@@ -157,21 +158,22 @@ def erased(world: World, count: int, seed: int, *, again: bool) -> None:
     changed = sum(persons[r] != persons_after.get(r) for r in others & persons.keys())
     shared = {r for r in before if before[r][0] in near or after.get(r, ("",))[0] in joined} - records
     changed_near = sum(before[r][0] != after.get(r, ("",))[0] for r in shared)
+    is_sold_the_same, left = world.sales() == sales, sum(world.published_rows(ended).values())
     print(
         f"{count:,} persons ({len(records):,} records): {seconds:.1f} s, residue {told['residue']} of "
         f"{told['values_looked_for']:,} values in {told['files_scanned']:,} files; "
         f"others: {moved} golden ids of {len(others):,} records and {changed} person records changed, {len(of_theirs)} "
         f"devices and cards used by nobody else gone; of {len(shared):,} records tied to them, or joined with "
         f"one that is, {changed_near} changed; "
-        f"sales the same: {world.sales() == sales}; rows left in gold: {sum(world.published_rows(ended).values())}",
+        f"sales the same: {is_sold_the_same}; rows left in gold: {left}",
         flush=True,
     )
-    if again:
-        _deliver_again(world, landing, records)
+    is_right = is_sold_the_same and not (told["residue"] or moved or changed or left)
+    return is_right and not (again and _deliver_again(world, landing, records))
 
 
-def _deliver_again(world: World, before: dict[Path, list[bytes]], records: set[Record]) -> None:
-    """Deliver the blanked lines in files of the next day, and see that nobody comes back."""
+def _deliver_again(world: World, before: dict[Path, list[bytes]], records: set[Record]) -> int:
+    """Deliver the blanked lines in files of the next day; how many of their records come back."""
     day = world.landing / NEXT
     delivered: dict[str, int] = defaultdict(int)
     for path, lines in before.items():
@@ -198,6 +200,7 @@ def _deliver_again(world: World, before: dict[Path, list[bytes]], records: set[R
         f"{sum(r['accepted'] for r in taken):,} taken; {back} records of the erased are back",
         flush=True,
     )
+    return back
 
 
 # What an erasure has done so far, and about how many seconds the step after it takes: where kills are to fall.
@@ -213,10 +216,14 @@ _STEPS = {
 _KILLS_EACH = 4
 
 
-def killed(world: World, count: int, seed: int, kills: int) -> None:
-    """Kill erasures at seeded moments of every step, look at what readers see, and let the next start finish each."""
+def killed(world: World, count: int, seed: int, kills: int) -> bool:
+    """Kill erasures at seeded moments of every step, look at what readers see, and let the next start finish each.
+
+    Returns:
+        Whether every erasure was finished, without residue, and no reader saw a half.
+    """
     moments = random.Random(seed)
-    done, halves, by_state = 0, 0, defaultdict[str, int](int)
+    done, halves, left, by_state = 0, 0, 0, defaultdict[str, int](int)
     number = -1
     while done < kills:
         number += 1
@@ -248,14 +255,17 @@ def killed(world: World, count: int, seed: int, kills: int) -> None:
         )
         told = json.loads(certificates[-1].read_text(encoding="utf-8"))
         back = sum(record in records for record in world.members())
+        rows, is_left = sum(world.published_rows(ended).values()), _plan_of(world).is_file()
+        left += bool(told["residue"] or back or rows or is_left)
         print(
             f"  erasure {number + 1} finished by `identity {verb[0]}`: requests {told['requests']}, residue "
             f"{told['residue']} of {told['values_looked_for']}; {back} records left, rows in gold: "
-            f"{sum(world.published_rows(ended).values())}, plan left: {_plan_of(world).is_file()}",
+            f"{rows}, plan left: {is_left}",
             flush=True,
         )
     steps = ", ".join(f"{state} {by_state[state]}" for state in _STEPS)
     print(f"{done} kills, the last step done: {steps}; {halves} halves seen", flush=True)
+    return not (halves or left)
 
 
 def _die(world: World, verb: list[str], target: str, moments: random.Random) -> str | None:
@@ -300,6 +310,7 @@ def main() -> None:
     parser.add_argument("--deliver-again", action="store_true", help="deliver the erased lines the next day")
     parser.add_argument("--kills", type=int, default=0, help="kill the erasure so often")
     asked = parser.parse_args()
+    is_right = []
     with tempfile.TemporaryDirectory() as folder:
         warehouse, landing = asked.warehouse, asked.landing or ROOT / "data_samples/world/landing"
         if asked.persons:
@@ -323,11 +334,11 @@ def main() -> None:
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         for count in asked.erase:
             copy = World(Path(folder) / f"of_{count}", warehouse, landing)
-            erased(copy, count, asked.seed, again=asked.deliver_again)
+            is_right.append(erased(copy, count, asked.seed, again=asked.deliver_again))
         if asked.kills:
-            killed(
-                World(Path(folder) / "killed", warehouse, landing), asked.erase[0], asked.seed, asked.kills
-            )
+            copy = World(Path(folder) / "killed", warehouse, landing)
+            is_right.append(killed(copy, asked.erase[0], asked.seed, asked.kills))
+    sys.exit(not all(is_right))
 
 
 if __name__ == "__main__":

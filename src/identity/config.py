@@ -82,14 +82,22 @@ class FeedColumn(Frozen):
     """A delivered column: its Spark type, whether it must be there, is personal, or identifies somebody.
 
     Attributes:
+        free_text: Anybody may stand in it, such as in a note or a URL; an erasure looks there for whom a line is not of.
         owner: Where a line's columns identify several, the one with the least number says whose line it is.
     """
 
     type: str = Field(pattern=_TYPE)
     required: bool = False
     personal: bool = False
+    free_text: bool = False
     identifier: str | None = None
     owner: int | None = Field(default=None, ge=1)
+
+    @model_validator(mode="after")
+    def _free_text_is_personal(self) -> Self:
+        if self.free_text and not self.personal:
+            raise ValueError("free_text is personal: say personal: true")
+        return self
 
 
 class Statements(Frozen):

@@ -10,7 +10,8 @@ from identity import quality
 from identity.contracts import contract_of
 from identity.erasure.plan import writing
 from identity.errors import IdentityError, RunDateError
-from identity.keys import require_keys
+from identity.forget import forget_older
+from identity.keys import published_with, require_keys
 from identity.pages.report import write_report
 from identity.run import Run
 from identity.stages.ingest import ingest, something_to_take
@@ -66,7 +67,11 @@ def run_stages(run: Run, names: Sequence[str], *, again: bool = True) -> Summary
         if not again and is_done and not something_to_take(run):
             return {**json.loads(done["summary"]), "is_repeat": True}
         _require_not_before(run, published)
-        return do_stages(run, names)
+        is_rotating = published_with(run.config.warehouse) not in (None, run.key_fingerprint)
+        summary = do_stages(run, names)
+        if is_rotating and "publish" in names:
+            forget_older(run.tables)  # they hold hashes of the key that is no longer in force
+        return summary
 
 
 def do_stages(run: Run, names: Sequence[str]) -> Summary:

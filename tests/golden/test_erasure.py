@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from types import ModuleType
 
 import pandas as pd
 import pyarrow.parquet as pq
@@ -14,17 +15,18 @@ from rich.console import Console
 
 from identity.cli import main
 from identity.config_reading import load_config
-from identity.contracts import contract_of
+from identity.contracts import TableContract, contract_of
+from identity.erasure import erase as erase_module
 from identity.erasure.erase import erase
 from identity.erasure.own_words import own_words
-from identity.erasure.plan import plan_file
+from identity.erasure.plan import load_plan, plan_file
 from identity.erasure.scan import texts
 from identity.errors import UnknownRecordError
 from identity.rights.export import export
 from identity.rights.persons import find
 from identity.run import Run
 from identity.standardise.identifiers import hash_key, hash_of
-from identity.tables import append_at
+from identity.tables import Mode, Tables, append_at
 from tests.golden.conftest import ROOT, SECOND, World
 from tests.golden.test_rights_change import CONF, NEW_EMAIL, THIRD, ask, changed, four, put_right, redeliver
 
@@ -290,3 +292,102 @@ def test_what_a_person_had_asked_for_and_what_went_out_goes_with_her(
     assert texts == []
     # What she had put right is hers too: whoever brings it again is not taken in.
     assert hash_of("email", NEW_EMAIL, key=key) in set(copied.frame("consent.suppression")["value_hmac"])
+
+
+class Died(BaseException):
+    """What kill -9 leaves behind: nothing after it is done."""
+
+
+def test_an_erasure_that_dies_after_every_step_is_finished_by_the_next_start(
+    copied: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each start does one step and dies before it is noted down; the last but one within the commit of the id tables."""
+    before = members(copied)
+    person = tuple(before.loc[("crm", "C00000001")])
+    theirs = set(before.index[[tuple(row) == person for row in before.to_numpy()]])
+    ids_and_keys = copied.frame("silver.identifier").set_index(KEY)["value_hmac"]
+    carried = set(ids_and_keys[ids_and_keys.index.isin(theirs)])
+    alone = carried - set(ids_and_keys[~ids_and_keys.index.isin(theirs)])
+
+    def dies(module: ModuleType, name: str) -> None:
+        done = getattr(module, name)
+
+        def and_dies(*given: object) -> None:
+            done(*given)
+            raise Died
+
+        with monkeypatch.context() as patched:
+            patched.setattr(module, name, and_dies)
+            with pytest.raises(Died):
+                erased(copied, "record=crm:C00000001")
+
+    states = []
+    for name in ("_suppress", "rewrite_landing", "rewrite_tables"):
+        dies(erase_module, name)
+        plan = load_plan(copied.warehouse)
+        assert plan is not None
+        states.append(plan.state)
+    assert states == ["planned", "suppressed", "landing"]
+
+    commit, committed = Tables.commit, list[str]()
+
+    def once(tables: Tables, contracts: Iterable[TableContract], *, mode: Mode = "overwrite") -> None:
+        some = list(contracts)
+        if any(c.name == "id.golden_history" for c in some):
+            raise Died
+        commit(tables, some, mode=mode)
+        committed.extend(c.name for c in some)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Tables, "commit", once)
+        with pytest.raises(Died):
+            erased(copied, "record=crm:C00000001")
+    assert "id.golden_member" in committed
+    assert (copied.warehouse / "staging/commit.json").is_file()
+    for name in ("_publish", "_purge", "write_certificate"):
+        dies(erase_module, name)
+
+    told = erased(copied, "record=crm:C00000001")
+
+    assert (told["persons"], told["residue"], plan_file(copied.warehouse).exists()) == (1, 0, False)
+    assert told["counts"]["silver.person_record"] > 0
+    assert left_of(alone, copied.warehouse) == set()
+    after = members(copied)
+    assert theirs.isdisjoint(after.index)
+    rows = copied.frame("id.golden_history")
+    assert rows["event_id"].is_unique
+    assert copied.run(SECOND)["is_repeat"]
+    assert erased(copied, "record=crm:C00000001") == told  # the same question again, and nothing is done
+
+
+def test_a_text_of_somebody_else_does_not_keep_what_it_says_of_her(copied: World) -> None:
+    mails = copied.frame("silver.identifier").query("namespace == 'email' and value.str.contains('@')")
+    holders = mails.groupby("value")["source_key"].agg(set)
+    keys = set(members(copied).query("golden_id == golden_id").loc["crm"].index)
+    mail, key = next(
+        (mail, min(who)) for mail, who in sorted(holders.items()) if len(who) == 1 and who <= keys
+    )
+    other = json.loads(
+        (copied.landing / "2026-01-31/crm/interactions.jsonl").read_text(encoding="utf-8").splitlines()[0]
+    )
+    note = {**other, "interaction_id": "I-other", "free_text": f"please write to {mail} instead"}
+    path = copied.landing / "2026-02-01/crm/interactions_late.jsonl"
+    path.write_text(json.dumps(note) + "\n", encoding="utf-8")
+    logged = copied.landing / "2026-02-01/web_log/access_late.log"
+    lines = (copied.landing / "2026-01-31/web_log/access.log").read_text(encoding="utf-8").splitlines()
+    line = re.sub(r'"GET [^"]*"', f'"GET /unsubscribe?email={mail.replace("@", "%40")} HTTP/1.1"', lines[0])
+    logged.parent.mkdir(parents=True, exist_ok=True)
+    logged.write_text(re.sub(r'"[^"]*"$', '"-"', line) + "\n", encoding="utf-8")
+    copied.run(SECOND)
+    taken = copied.frame("ops.file").query("status == 'taken'").set_index("file")["accepted"]
+    assert [
+        taken[f"2026-02-01/{name}"] for name in ("crm/interactions_late.jsonl", "web_log/access_late.log")
+    ] == [1, 1]
+
+    told = erased(copied, f"record=crm:{key}")
+
+    assert (told["residue"], told["counts"]["texts of others that named them"]) == (0, 2)
+    assert left_of([mail, mail.replace("@", "%40")], copied.warehouse, copied.landing) == set()
+    left = json.loads(path.read_text(encoding="utf-8"))
+    assert left == {name: value for name, value in note.items() if name != "free_text"}
+    assert "I-other" in set(copied.frame("silver.interaction")["interaction_id"])

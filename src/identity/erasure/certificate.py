@@ -17,16 +17,25 @@ ANSWER: Final = "erased, certificate "
 """How a request says which certificate answered it."""
 
 
-def answered_by(warehouse: Path, requests: Collection[str]) -> dict[str, Any] | None:
-    """The certificate that answered all of some requests; None where there is none, or no request."""
+def answered_by(warehouse: Path, requests: Collection[str], asked: str) -> dict[str, Any] | None:
+    """The certificate that answered all of some requests, or without any the same question; None where there is none.
+
+    Args:
+        warehouse: The warehouse.
+        requests: Names of requests.
+        asked: Keyed hash of the identifiers asked for.
+    """
+    if not requests:
+        certificates = map(_read, sorted(_path(warehouse, "*").parent.glob("*.json")))
+        same = [told for told in certificates if told.get("asked") == asked]
+        return max(same, key=lambda told: (told["run_date"], told["erasure"]), default=None)
     registered = {row["request_id"]: row for row in rows_at(warehouse, "ops.subject_request")}
     outcomes = {str(registered.get(name, {}).get("outcome") or "") for name in requests}
     outcome = outcomes.pop() if len(outcomes) == 1 else ""
     path = _path(warehouse, outcome.removeprefix(ANSWER))
     if not outcome.startswith(ANSWER) or not path.is_file():
         return None
-    told: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return told
+    return _read(path)
 
 
 def write_certificate(warehouse: Path, plan: Plan, residue: Residue, key: bytes) -> dict[str, Any]:
@@ -41,6 +50,7 @@ def write_certificate(warehouse: Path, plan: Plan, residue: Residue, key: bytes)
     told: dict[str, Any] = {
         "erasure": plan.id,
         "run_date": plan.run_date,
+        "asked": plan.asked,
         "requests": plan.requests,
         "persons": plan.persons,
         "records": dict(sorted(Counter(source for source, _ in plan.records).items())),
@@ -61,6 +71,11 @@ def write_certificate(warehouse: Path, plan: Plan, residue: Residue, key: bytes)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(told, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     path.with_suffix(".html").write_text(certificate_page(told), encoding="utf-8")
+    return told
+
+
+def _read(path: Path) -> dict[str, Any]:
+    told: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return told
 
 

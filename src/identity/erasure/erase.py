@@ -18,7 +18,8 @@ import pyarrow.compute as pc
 from identity.contracts import contract_of
 from identity.erasure import files as landing
 from identity.erasure.certificate import ANSWER, answered_by, write_certificate
-from identity.erasure.lines import Found, Line, find_lines, unlinked, with_corrections
+from identity.erasure.lines import Found, Line, find_lines, with_corrections
+from identity.erasure.mentions import with_mentions
 from identity.erasure.needles import Needles, is_searchable
 from identity.erasure.own_words import own_words
 from identity.erasure.plan import Plan, load_plan, remove_plan, save_plan
@@ -48,7 +49,8 @@ def erase(run: Run, identifiers: Sequence[str], *, requests: Sequence[str] = ())
         run: A run for the date to be published again.
         identifiers: Golden ids, records or identifiers; none only finishes what was begun.
         requests: Requests that are answered by it; registered where they are not, and closed when it is done. Where the
-            persons are gone and one certificate answered all of them, it is returned: a repeat does nothing.
+            persons are gone and one certificate answered all of them, or the same identifiers, it is returned: a repeat
+            does nothing.
 
     Raises:
         SubjectError: A request's name is no name, or another's.
@@ -65,21 +67,22 @@ def erase(run: Run, identifiers: Sequence[str], *, requests: Sequence[str] = ())
         begun = load_plan(warehouse)
         if begun is not None:
             run.console.print(f"[yellow]note[/] erasure {begun.id} was not finished; it is finished first")
+            # It may have died in the midst of the id tables: staging holds what is left of them, and is cleared below.
+            run.finish_commit()
             certificates.append(_carry_out(_as_begun(run, begun), begun))
         if identifiers:
             require_landing(run.config.landing)
             require_not_before(run)
             run.finish_commit()
             recover(run)
+            asked = _asked(run, identifiers)
             try:
-                plan = _plan(run, identifiers, requests)
+                plan = _plan(run, identifiers, requests, asked)
             except UnknownRecordError:
-                answered = answered_by(warehouse, requests)
+                answered = answered_by(warehouse, requests, asked)
                 if answered is None:
                     raise
-                run.console.print(
-                    "[yellow]note[/] they were erased before, and that is the answer to the request"
-                )
+                run.console.print("[yellow]note[/] they were erased before; this is the certificate of it")
                 return [c for c in certificates if c["erasure"] != answered["erasure"]] + [answered]
             for name in requests:
                 receive(warehouse, name, "erasure", (), run.on)
@@ -107,7 +110,13 @@ def _as_begun(run: Run, plan: Plan) -> Run:
     return replace(run, config=config, on=dt.date.fromisoformat(plan.run_date))
 
 
-def _plan(run: Run, identifiers: Sequence[str], requests: Sequence[str]) -> Plan:
+def _asked(run: Run, identifiers: Sequence[str]) -> str:
+    """Names a question, so that its repeat is known when those it names no longer are."""
+    text = "\n".join(sorted(set(identifiers)))
+    return hmac.new(hash_key(run.key), f"asked\x1f{text}".encode(), hashlib.sha256).hexdigest()
+
+
+def _plan(run: Run, identifiers: Sequence[str], requests: Sequence[str], asked: str) -> Plan:
     config = run.config
     key = hash_key(run.key)
     who = subjects(
@@ -117,6 +126,7 @@ def _plan(run: Run, identifiers: Sequence[str], requests: Sequence[str]) -> Plan
         raise UnknownRecordError("no identifier given stands for anybody here; nothing was erased")
     found = with_corrections(config.warehouse, find_lines(run, who.records), who.records, key=key)
     who = _with_devices(config.warehouse, who, found)
+    own, found = found, with_mentions(run, found)
     kept, extra = _kept_landing(run, found)
     kept += _kept_tables(run, found, who)
     values = {value for value in found.values if is_searchable(value)}
@@ -133,6 +143,7 @@ def _plan(run: Run, identifiers: Sequence[str], requests: Sequence[str]) -> Plan
         id=hmac.new(key, f"erasure\x1f{name}".encode(), hashlib.sha256).hexdigest()[:16],
         run_date=run.on.isoformat(),
         landing=str(config.landing),
+        asked=asked,
         requests=list(requests),
         persons=who.persons,
         records=sorted([*record] for record in who.records),
@@ -150,8 +161,10 @@ def _plan(run: Run, identifiers: Sequence[str], requests: Sequence[str]) -> Plan
         counts={
             "identifiers of nobody": who.unknown,
             "identifiers that others carry too": found.shared,
-            "lines erased": len(found.delete | extra),
-            "receipt lines unlinked": len(found.unlink),
+            "lines erased": len(own.delete | extra),
+            "receipt lines unlinked": len(own.unlink),
+            "texts of others that named them": len(found.delete - own.delete)
+            + sum(len({*columns} - {*own.unlink.get(line, ())}) for line, columns in found.unlink.items()),
             "identifiers suppressed": len(found.suppress),
         },
     )
@@ -268,7 +281,9 @@ def _kept_tables(run: Run, found: Found, who: Subjects) -> list[str]:
         table = columns_at(warehouse, f"bronze.{source}", [*_LINES, "record"])
         rows = zip(*(table[name].to_pylist() for name in (*_LINES, "record")), strict=True)
         records = [
-            unlinked(record, found.unlink[file_id, row_no]) if (file_id, row_no) in found.unlink else record
+            landing.without_columns(record, found.unlink[file_id, row_no])
+            if (file_id, row_no) in found.unlink
+            else record
             for file_id, row_no, record in rows
             if (file_id, row_no) not in found.delete
         ]

@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import io
+import json
 import shutil
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -42,12 +43,12 @@ def landing_files(landing: Path, origin_of: Mapping[str, str]) -> Iterator[tuple
 
 
 def blanked(data: bytes, rows: Collection[int], unlink: Mapping[str, Iterable[str]]) -> bytes:
-    """A file without some lines' content, and with some columns of other lines (CSV) empty.
+    """A file without some lines' content, and with some columns of other lines (CSV, JSON) empty.
 
     Args:
         data: The file.
         rows: Line numbers, from 1.
-        unlink: Columns to empty, by line number as JSON has it.
+        unlink: Columns to empty, by line number as JSON has it; of a line that is JSON they leave.
     """
     if not rows and not unlink:
         return data
@@ -91,6 +92,12 @@ def without_named(data: bytes, needles: Needles, *, is_accounting: bool) -> byte
     return b"".join(lines)
 
 
+def without_columns(record: str, columns: Iterable[str]) -> str:
+    """A record as JSON without some columns."""
+    left = {name: value for name, value in json.loads(record).items() if name not in set(columns)}
+    return json.dumps(left, ensure_ascii=False, separators=(",", ":"))
+
+
 def draft(path: Path, data: bytes) -> None:
     """Write what a file is to become beside it; deliveries do not see it.
 
@@ -125,7 +132,10 @@ def _draft_of(path: Path) -> Path:
 
 
 def _without(line: bytes, header: list[str], columns: set[str]) -> bytes:
-    row = next(csv.reader([line.decode("utf-8").rstrip("\r\n")]))
+    text = line.decode("utf-8").rstrip("\r\n")
+    if text.lstrip().startswith("{"):
+        return without_columns(text, columns).encode()
+    row = next(csv.reader([text]))
     return _row("" if name in columns else value for name, value in zip(header, row, strict=True))
 
 

@@ -1,6 +1,5 @@
 """Which delivered lines are a person's, which only name them, and what of it is theirs alone."""
 
-import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
@@ -297,12 +296,6 @@ def _values(
         row = json_text(bronze["tills"][line])
         values |= {str(row[name]) for name in names if row.get(name)}
     return values
-
-
-def unlinked(record: str, columns: Iterable[str]) -> str:
-    """A receipt line of bronze without some columns."""
-    left = {name: value for name, value in json.loads(record).items() if name not in set(columns)}
-    return json.dumps(left, ensure_ascii=False, separators=(",", ":"))
 
 
 def _select(carried: pa.Table, lines: Collection[Line]) -> list[dict[str, Any]]:

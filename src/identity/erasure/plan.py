@@ -27,6 +27,7 @@ class Plan:
         id: Names the erasure and its certificate; a keyed hash.
         run_date: Run date that is published again.
         landing: Landing folder that holds the lines.
+        asked: Keyed hash of the identifiers it was asked for.
         requests: Requests that it answers.
         persons: How many persons.
         records: Their source records, devices among them: source and key.
@@ -48,6 +49,7 @@ class Plan:
     id: str
     run_date: str
     landing: str
+    asked: str
     requests: list[str]
     persons: int
     records: list[list[str]]

@@ -8,16 +8,18 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from identity.contracts import contract_of
+from identity.contracts import all_contracts, contract_of, purpose_contract
 from identity.erasure import files as landing
-from identity.erasure.lines import Line, unlinked
+from identity.erasure.lines import Line
 from identity.erasure.needles import Needles
 from identity.erasure.plan import Plan, save_plan
 from identity.run import Run
 from identity.sources.landing import feed_of
-from identity.tables import rewrite_at, rows_at
+from identity.tables import among, columns_at, rewrite_at, rows_at
 
 _LINES: Final = ["file_id", "row_no"]
+# Beside silver and gold; ops and the rest of id and consent are no run's to make anew.
+_DECIDED: Final = ("consent.effective", "consent.repermission", "id.household", "id.device_owner")
 
 
 def rewrite_landing(run: Run, plan: Plan) -> None:
@@ -53,7 +55,8 @@ def rewrite_landing(run: Run, plan: Plan) -> None:
 
 
 def rewrite_tables(run: Run, plan: Plan) -> None:
-    """Take their rows out of what no later step makes anew."""
+    """Take their rows out of what no later step makes anew, and count those that the next step leaves out."""
+    _count_remade(run, plan)
     warehouse = run.config.warehouse
     records = {(source, key) for source, key in plan.records}
     lines = {(file_id, row_no) for file_id, rows in plan.delete.items() for row_no in rows}
@@ -66,8 +69,8 @@ def rewrite_tables(run: Run, plan: Plan) -> None:
 
     for source in run.config.sources:
         without(f"bronze.{source}", lambda r: (r["file_id"], r["row_no"]) in lines, _LINES)
-    if unlink:
-        rewrite_at(warehouse, "bronze.tills", lambda batch: _unlink(batch, unlink))
+        if unlink:
+            rewrite_at(warehouse, f"bronze.{source}", lambda batch: _unlink(batch, unlink))
     without("ops.quarantine", lambda r: (r["file_id"], r["row_no"]) in lines, _LINES)
     for name in ("id.golden_member", "id.golden_history"):
         without(name, lambda r: (r["source"], r["source_key"]) in records, ["source", "source_key"])
@@ -107,6 +110,25 @@ def _rewrite(
     plan.counts[name] = max(gone, plan.counts.get(name, 0))
 
 
+def _count_remade(run: Run, plan: Plan) -> None:
+    """Rows about them in tables that are made anew from what is left: by record, and by golden ids that end with them."""
+    records, retired = {(source, key) for source, key in plan.records}, set(plan.retired)
+    made = [c for c in all_contracts() if c.layer in ("silver", "gold") or c.name in _DECIDED]
+    made += [purpose_contract(name, categories=frozenset()) for name in run.config.profile_purposes]
+    for contract in (c for c in made if run.tables.exists(c.name)):
+        if {"source", "source_key"} <= contract.columns.keys():
+            keys = columns_at(run.config.warehouse, contract.name, ["source", "source_key"]).to_pylist()
+            count = sum((r["source"], r["source_key"]) in records for r in keys)
+        elif "golden_id" in contract.columns:
+            count = columns_at(
+                run.config.warehouse, contract.name, ["golden_id"], among("golden_id", retired)
+            ).num_rows
+        else:
+            continue
+        # Begun again after a death, some are gone already.
+        plan.counts[contract.name] = max(count, plan.counts.get(contract.name, 0))
+
+
 def without_contact_points(batch: pa.RecordBatch, hashes: Collection[str]) -> pa.RecordBatch:
     """Rows of ops.data_use_log, those contact points null."""
     name = "contact_point_hmac"
@@ -118,7 +140,7 @@ def without_contact_points(batch: pa.RecordBatch, hashes: Collection[str]) -> pa
 def _unlink(batch: pa.RecordBatch, unlink: dict[Line, list[str]]) -> pa.RecordBatch:
     columns = [batch.column(name).to_pylist() for name in (*_LINES, "record")]
     records = [
-        unlinked(record, unlink[file_id, row_no]) if (file_id, row_no) in unlink else record
+        landing.without_columns(record, unlink[file_id, row_no]) if (file_id, row_no) in unlink else record
         for file_id, row_no, record in zip(*columns, strict=True)
     ]
     place = batch.schema.get_field_index("record")

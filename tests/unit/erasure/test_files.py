@@ -93,3 +93,10 @@ def test_a_draft_is_no_delivery_and_takes_the_place_in_one_step(tmp_path: Path):
     files.draft(path, b"again")
     files.remove_drafts(tmp_path)
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_line_of_json_loses_the_columns_that_name_the_erased():
+    said = '{"id": "1", "note": "ring Väinö", "stars": 5}\n{"id": "2", "note": "fine"}\n'.encode()
+    after = files.blanked(said, set(), {"1": ["note"]})
+    assert after == b'{"id":"1","stars":5}\n{"id": "2", "note": "fine"}\n'
+    assert files.blanked(after, set(), {"1": ["note"]}) == after

@@ -44,7 +44,7 @@ def run_of(config: Config, *, secret: bytes | None = None, retired: tuple[bytes,
 
 def begun(config: Config, state: Any) -> Plan:
     plan = Plan(
-        id="e1", run_date=ON.isoformat(), landing=str(config.landing), requests=[], persons=1,
+        id="e1", run_date=ON.isoformat(), landing=str(config.landing), asked="a", requests=[], persons=1,
         records=[["crm", "C1"]], suppress=[["email", "a" * 64]], delete={}, unlink={}, retired=[], touched=[],
         needles=[HERS], strong=[HERS], recipients=[], unsearchable=0, state=state,
     )  # fmt: skip
