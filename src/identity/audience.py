@@ -19,10 +19,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from identity.config import Config, Journey, Purpose, Stage
-from identity.consent.restrictions import in_force
 from identity.contracts import contract_of, purpose_table
 from identity.erasure.plan import writing
 from identity.errors import ConfigError, RunDateError
+from identity.keys import key_in_force
+from identity.left_alone import left_alone
 from identity.private import write_privately
 from identity.tables import append_at, columns_at, rows_at, version_at
 
@@ -57,8 +58,8 @@ class Audience:
 def export_audience(config: Config, out: Path, *, purpose: str, recipient: str, on: dt.date) -> Audience:
     """Write whom a purpose may contact on a date, and log that it was done.
 
-    Decisions are those of the newest publication; what has expired since then, complaints opened since then,
-    restrictions and stages of the journey are judged as of the date.
+    Decisions are those of the newest publication; what has expired since then, open complaints, restrictions,
+    objections and withdrawals made to the company, and stages of the journey are judged as of the date.
 
     Args:
         config: The configuration; the purpose must be one that needs a contact point.
@@ -70,8 +71,9 @@ def export_audience(config: Config, out: Path, *, purpose: str, recipient: str, 
     Raises:
         ConfigError: No such purpose, none with a contact point, no recipient, or another kind of file.
         RunDateError: Nothing is published, something is for a later date, or a run has not published what it decided.
-        PlatformError: The file cannot be written, or another one is there.
-        LockError: A run is writing to the warehouse.
+        PlatformError: The file cannot be written, or another one is there; or the warehouse's key is not the one that is
+            given, or is being changed.
+        LockError: A run is writing to the warehouse, or died while it wrote tables that belong together.
         ErasureError: An erasure is not finished.
     """
     _require_contact(config, purpose)
@@ -82,6 +84,7 @@ def export_audience(config: Config, out: Path, *, purpose: str, recipient: str, 
     if not config.warehouse.is_dir():
         raise RunDateError(f"nothing is published in {config.warehouse}; run first")
     with writing(config.warehouse):
+        key_in_force(config)
         publication = _publication(config.warehouse, purpose, on)
         reached, left_out = _reached(config, purpose, publication["published_for"], on)
         content = _content(reached, out)
@@ -148,62 +151,60 @@ def stage_of(profile: Mapping[str, Any], journey: Journey, *, days_since: int) -
 def _reached(
     config: Config, purpose: str, published_for: dt.date, on: dt.date
 ) -> tuple[pd.DataFrame, dict[str, int]]:
-    """Golden ids with contact points, hashed and in clear, in order; and how many were left out, by why."""
+    """Golden ids with contact points, hashed and in clear, in order; and how many were left out, by why.
+
+    A golden id is left out for what took the last of its contact points.
+    """
     warehouse, asked = config.warehouse, config.purposes[purpose]
     profiles = {row["golden_id"]: row for row in rows_at(warehouse, purpose_table(purpose))}
-    shown = set(profiles)
     is_permit = (pc.field("purpose") == purpose) & (pc.field("decision") == "permit")
     permits = columns_at(
         warehouse, "consent.effective", [*_POINT, "valid_to_on", "permitted_parts"], is_permit
     ).to_pandas()
-    permits = permits[permits["golden_id"].isin(list(shown))]
+    permits = permits[permits["golden_id"].isin(list(profiles))]
+    members = columns_at(
+        warehouse, "id.golden_member", ["golden_id", "part", *_RECORD], pc.field("valid_to_on").is_null()
+    ).to_pandas()
+    carried = columns_at(
+        warehouse,
+        "silver.identifier",
+        ["value_hmac", *_RECORD, "value"],
+        pc.field("namespace") == asked.contact,
+    ).to_pandas()
+    past_stage = _at_excluded_stage(profiles, asked, config.journey, (on - published_for).days)
     ends = permits["valid_to_on"]
     stands = ends.isna() | (ends > on)
     if on > published_for:
         # Of several parts the yes of one may have expired since; the next run tells of which.
         stands &= ends.isna() | (permits["permitted_parts"].str.len() == 1)
-    members = columns_at(
-        warehouse, "id.golden_member", ["golden_id", "part", *_RECORD], pc.field("valid_to_on").is_null()
-    ).to_pandas()
-    left_out = {
-        "restricted": _ids_of(members, _restricted(warehouse, on)),
-        "open complaint": _ids_of(members, _complaining(warehouse)) if asked.paused_by_complaint else set(),
-        "stage of the journey": _at_excluded_stage(
-            profiles, asked, config.journey, (on - published_for).days
-        ),
-        "expired": shown - set(permits[stands]["golden_id"]),
+    is_out = {
+        **left_alone(config, purpose, permits, members, carried, published_for=published_for, on=on),
+        "stage of the journey": permits["golden_id"].isin(list(past_stage)),
+        "expired": ~stands,
     }
-    may = permits[stands & ~permits["golden_id"].isin(list(set().union(*left_out.values())))]
-    reached = _in_clear(warehouse, str(asked.contact), may, members)
-    told: dict[str, int] = {}
-    rest = shown - set(reached["golden_id"])
-    for why, ids in left_out.items():
-        told[why] = len(rest & ids)
-        rest -= ids
-    told["no address in clear"] = len(rest)
+    may, told = permits, {}
+    for why, out in is_out.items():
+        stay = may[~out[may.index]]
+        told[why] = may["golden_id"].nunique() - stay["golden_id"].nunique()
+        may = stay
+    reached = _in_clear(str(asked.contact), may, members, carried)
+    told["no address in clear"] = may["golden_id"].nunique() - reached["golden_id"].nunique()
     return reached, {why: count for why, count in told.items() if count}
 
 
-def _in_clear(warehouse: Path, kind: str, permits: pd.DataFrame, members: pd.DataFrame) -> pd.DataFrame:
+def _in_clear(kind: str, permits: pd.DataFrame, members: pd.DataFrame, carried: pd.DataFrame) -> pd.DataFrame:
     """Contact points in clear that records of permitted parts carry; some are delivered as a hash only."""
-    carried = columns_at(
-        warehouse, "silver.identifier", ["value_hmac", *_RECORD, "value"], pc.field("namespace") == kind
-    ).to_pandas()
-    carried = carried[carried["value"].str.contains("@" if kind == "email" else "+", regex=False)]
+    clear = carried[carried["value"].str.contains("@" if kind == "email" else "+", regex=False)]
     parts = permits.explode("permitted_parts").rename(columns={"permitted_parts": "part"})
     found = (
         parts.rename(columns={"contact_point": "value_hmac"})
         .merge(members, on=["golden_id", "part"])
-        .merge(carried, on=["value_hmac", *_RECORD])
+        .merge(clear, on=["value_hmac", *_RECORD])
     )
     named = found.rename(columns={"value_hmac": "contact_point_hmac", "value": "contact_point"})
     ordered = named.sort_values(["golden_id", "contact_point"], ignore_index=True)
     once = ordered.drop_duplicates(["golden_id", "contact_point_hmac"], ignore_index=True)
     return pd.DataFrame(once[["golden_id", "contact_point", "contact_point_hmac"]])
-
-
-def _ids_of(members: pd.DataFrame, records: pd.DataFrame) -> set[str]:
-    return set(members.merge(records[_RECORD], on=_RECORD)["golden_id"])
 
 
 def _at_excluded_stage(
@@ -220,17 +221,6 @@ def _at_excluded_stage(
         for golden_id, profile in profiles.items()
         if stage_of(profile, journey, days_since=days_since) in asked.excluded_stages
     }
-
-
-def _complaining(warehouse: Path) -> pd.DataFrame:
-    is_open = (pc.field("interaction_type") == "complaint") & (pc.field("status") == "open")
-    return pd.DataFrame(columns_at(warehouse, "silver.interaction", _RECORD, is_open).to_pandas())
-
-
-def _restricted(warehouse: Path, on: dt.date) -> pd.DataFrame:
-    """Records whose use is restricted on a date (GDPR art. 18)."""
-    records = in_force(rows_at(warehouse, "consent.restriction"), on=on)
-    return pd.DataFrame(records, columns=_RECORD, dtype="object")
 
 
 def _content(reached: pd.DataFrame, out: Path) -> bytes:

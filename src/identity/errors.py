@@ -50,7 +50,7 @@ class QualityGateError(IdentityError):
 
 
 class LockError(IdentityError):
-    """Another run holds the warehouse."""
+    """Another run holds the warehouse, or one died while it wrote tables that belong together."""
 
     exit_code = 8
 

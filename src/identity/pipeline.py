@@ -57,8 +57,7 @@ def run_stages(run: Run, names: Sequence[str], *, again: bool = True) -> Summary
         IdentityError: Any error a user can mend; gold stays as it was.
     """
     prepare_warehouse(run.config.warehouse)
-    with writing(run.config.warehouse):
-        run.finish_commit()
+    with writing(run.config.warehouse, finish=run.finish_commit):
         require_keys(run.config.warehouse, (run.key, *run.retired))
         published = _published(run)
         done = published.get(run.id, {})

@@ -15,7 +15,7 @@ import pandas as pd
 
 from identity.config import Config
 from identity.contracts import contract_of
-from identity.erasure.plan import require_no_plan, writing
+from identity.erasure.plan import require_whole, writing
 from identity.errors import ConfigError, DecisionError, SourceError
 from identity.linkage.files import read_tables
 from identity.linkage.model import Thresholds
@@ -78,6 +78,7 @@ def export_questions(
     Raises:
         ConfigError: The warehouse is none, or the file is there already or of another kind.
         PlatformError: The file cannot be written.
+        LockError: A run died while it wrote tables that belong together.
         ErasureError: An erasure is not finished.
     """
     if out.suffix.lower() not in (".csv", ".parquet"):
@@ -85,7 +86,7 @@ def export_questions(
     if out.exists():
         raise ConfigError(f"--out {out}: is there already, and may hold decisions; choose another name")
     _require_warehouse(config.warehouse)
-    require_no_plan(config.warehouse)
+    require_whole(config.warehouse)
     edges = columns_at(config.warehouse, "id.edge", _EDGE).to_pandas()
     stored = columns_at(config.warehouse, _TABLE, [*PAIR, "decision"]).to_pandas()
     sure = _thresholds(config)
@@ -108,7 +109,7 @@ def import_decisions(config: Config, file: Path, *, on: dt.date) -> Imported:
         ConfigError: The warehouse is none.
         SourceError: The file cannot be read, or lacks columns.
         DecisionError: Rows are wrong, or decisions contradict each other.
-        LockError: A run is writing.
+        LockError: A run is writing, or died while it wrote tables that belong together.
         ErasureError: An erasure is not finished.
     """
     table = read_tables([file])

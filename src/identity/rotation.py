@@ -35,8 +35,7 @@ def rotate_key(run: Run) -> dict[str, Any]:
         LockError: A run holds the warehouse.
     """
     tables, warehouse = run.tables, run.config.warehouse
-    with writing(warehouse):
-        run.finish_commit()
+    with writing(warehouse, finish=run.finish_commit):
         recover(run)
         was = fingerprint_in_force(warehouse)
         told: dict[str, Any] = {"was": was, "now": run.key_fingerprint}

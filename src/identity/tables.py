@@ -137,7 +137,7 @@ class Tables:
 
     def finish_commit(self) -> bool:
         """Do what is left of a commit that was begun as one; returns whether there was one."""
-        if not self._begun.is_file():
+        if not is_committing(self.root):
             return False
         steps = json.loads(self._begun.read_text(encoding="utf-8"))
         left = [step for step in steps if self._version_or_none(step["table"]) == step["was"]]
@@ -147,7 +147,7 @@ class Tables:
 
     @property
     def _begun(self) -> Path:
-        return Path(self._address("staging")) / "commit.json"
+        return _begun(self.root)
 
     def _version_or_none(self, name: str) -> int | None:
         return self.version(name) if self.exists(name) else None
@@ -163,6 +163,15 @@ class Tables:
 
 def _address(root: Path, name: str) -> str:
     return str(root.joinpath(*name.split(".")))
+
+
+def _begun(root: Path) -> Path:
+    return root / "staging" / "commit.json"
+
+
+def is_committing(root: Path) -> bool:
+    """Whether a process that died left a commit of several tables half done, which `Tables.finish_commit` finishes."""
+    return _begun(root).is_file()
 
 
 def by_table(frames: Iterable[Contracted]) -> dict[str, Contracted]:

@@ -11,6 +11,8 @@ from pyspark.sql import SparkSession
 
 from identity.contracts import TableContract, contract_of
 from identity.delta import LocalDelta, Mode
+from identity.erasure.plan import writing
+from identity.errors import LockError
 from identity.tables import Tables
 
 MODES: dict[str, Mode] = {
@@ -109,3 +111,21 @@ def test_a_draft_that_was_not_finished_is_no_commit(spark: SparkSession, warehou
     (warehouse / "staging").mkdir()
     (warehouse / "staging" / "commit.draft").write_text('[{"table": "id.', encoding="utf-8")
     assert not tables.finish_commit()
+
+
+def test_who_cannot_finish_a_commit_does_not_write_beside_it(
+    spark: SparkSession, warehouse: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One row appended, and the table's staged rows would pass for written."""
+    tables = Tables(spark, warehouse)
+    stage(tables, "first")
+    tables.commit_as_one(MODES)
+    stage(tables, "second")
+    with dying(monkeypatch, "id.golden_history"):
+        tables.commit_as_one(MODES)
+    with pytest.raises(LockError, match="half written"), writing(warehouse):
+        pytest.fail("the warehouse was held")
+    with writing(warehouse, finish=tables.finish_commit):
+        assert values(tables)["id.golden_history"] == ["first", "second"]
+    with writing(warehouse):
+        pass

@@ -27,6 +27,7 @@ TOP = (
     "health",
     "health_warnings",
     "keys",
+    "left_alone",
     "link",
     "rehash",
     "retention",

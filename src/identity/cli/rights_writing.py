@@ -132,12 +132,12 @@ COMMANDS: Final[Mapping[str, Callable[..., None]]] = {
 
 
 def _found(config: Config, identifiers: list[str]) -> tuple[Any, bytes]:
-    from identity.erasure.plan import require_no_plan
+    from identity.erasure.plan import require_whole
     from identity.keys import key_in_force
     from identity.rights.persons import find
 
     key = key_in_force(config)
-    require_no_plan(config.warehouse)  # who is half erased may be found no more
+    require_whole(config.warehouse)  # who is half erased may be found no more
     return find(config, identifiers, key=key), key
 
 

@@ -62,8 +62,7 @@ def lift_command(
     with session(config, needs_quality=False) as tables:
         from identity.erasure.plan import writing
 
-        with writing(config.warehouse):
-            tables.finish_commit()
+        with writing(config.warehouse, finish=tables.finish_commit):
             lifted = lift(
                 tables, pairs, namespaces=config.namespaces, keys=config.secrets(), reason=reason, on=day
             )

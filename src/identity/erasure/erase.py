@@ -64,6 +64,7 @@ def erase(run: Run, identifiers: Sequence[str], *, requests: Sequence[str] = ())
     certificates = []
     with only_writer(warehouse):
         require_keys(warehouse, (run.key, *run.retired))
+        run.finish_commit()  # before a begun erasure clears what is staged
         begun = load_plan(warehouse)
         if begun is not None:
             run.console.print(f"[yellow]note[/] erasure {begun.id} was not finished; it is finished first")
@@ -73,7 +74,6 @@ def erase(run: Run, identifiers: Sequence[str], *, requests: Sequence[str] = ())
         if identifiers:
             require_landing(run.config.landing)
             require_not_before(run)
-            run.finish_commit()
             recover(run)
             asked = _asked(run, identifiers)
             try:

@@ -6,14 +6,15 @@ It holds values of the persons to be erased, for the scan at the end looks for t
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
 
-from identity.errors import ErasureError
+from identity.errors import ErasureError, LockError
 from identity.run import only_writer
+from identity.tables import is_committing
 
 State = Literal["planned", "suppressed", "landing", "tables", "published", "purged"]
 STATES: tuple[State, ...] = get_args(State)
@@ -101,26 +102,39 @@ def remove_plan(warehouse: Path) -> None:
     plan_file(warehouse).unlink(missing_ok=True)
 
 
-def require_no_plan(warehouse: Path) -> None:
-    """See that no erasure is unfinished.
+def require_whole(warehouse: Path) -> None:
+    """See that nothing in a warehouse is half done.
 
     Raises:
-        ErasureError: One is; whoever goes on would work on what is half erased.
+        ErasureError: An erasure is; whoever goes on would work on what is half erased.
+        LockError: A commit of several tables is. Whoever wrote one of them now would make it look as if that commit had
+            taken place, and what was staged for the table would be lost.
     """
     if plan_file(warehouse).is_file():
         raise ErasureError(
             f"an erasure in {warehouse} is not finished; `identity erase --resume`, or the next run, finishes it"
         )
+    if is_committing(warehouse):
+        raise LockError(
+            f"tables of {warehouse} that belong together are half written; the run that writes them finishes it, "
+            "or if it died the next one"
+        )
 
 
 @contextmanager
-def writing(warehouse: Path) -> Iterator[None]:
-    """Hold a warehouse that no erasure has left half done, for whoever writes to it but does not finish erasures.
+def writing(warehouse: Path, *, finish: Callable[[], object] | None = None) -> Iterator[None]:
+    """Hold a warehouse in which nothing is half done, for whoever writes to it but does not finish erasures.
+
+    Args:
+        warehouse: The warehouse.
+        finish: Does what is left of a commit that a dead run began; who cannot, refuses to go on from it.
 
     Raises:
-        LockError: A run holds it.
+        LockError: A run holds it, or died while it wrote tables that belong together.
         ErasureError: An erasure is not finished.
     """
     with only_writer(warehouse):
-        require_no_plan(warehouse)
+        if finish is not None:
+            finish()
+        require_whole(warehouse)
         yield

@@ -47,11 +47,10 @@ def maintain(run: Run, *, dry_run: bool = False, keep_landing: bool = False) -> 
         LockError: A run holds the warehouse.
     """
     config = run.config
-    with writing(config.warehouse):
+    with writing(config.warehouse, finish=run.finish_commit):
         require_keys(config.warehouse, (run.key, *run.retired))
         if not keep_landing:
             require_landing(config.landing)
-        run.finish_commit()
         recover(run)
         require_not_before(run)
         told = _age_bronze(run, dry_run=dry_run)

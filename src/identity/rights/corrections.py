@@ -120,7 +120,6 @@ def _text(row: Mapping[str, Any], name: str) -> str | None:
 
 def _keep_refusals(tables: Tables, rows: Collection[Mapping[str, Any]], *, key: bytes, on: dt.date) -> None:
     """See that what was refused by an e-mail or phone is heard on when the record no longer carries it."""
-    tables.finish_commit()  # of a run that died; it may be about to write the same table
     hashed = {
         (
             row["source"],

@@ -28,7 +28,7 @@ def answering(warehouse: Path, request_id: str, right: str, subject: Subject, on
     If the work dies on the way the request stays open, and the same command does what is left.
 
     Raises:
-        LockError: A run holds the warehouse.
+        LockError: A run holds the warehouse, or died while it wrote tables that belong together.
         ErasureError: An erasure is not finished.
         RunDateError: A later date is already published.
         SubjectError: The request's name is none, or registered for another right.

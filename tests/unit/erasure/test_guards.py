@@ -52,6 +52,14 @@ def begun(config: Config, state: Any) -> Plan:
     return plan
 
 
+def half_committed(config: Config) -> Path:
+    """What a process leaves that dies in a commit of several tables."""
+    note = config.warehouse / "staging" / "commit.json"
+    note.parent.mkdir()
+    note.write_text("[]", encoding="utf-8")
+    return note
+
+
 def put(warehouse: Path, name: str, **row: Any) -> None:
     contract = contract_of(name)
     append_at(warehouse, [{**dict.fromkeys(contract.columns), **row}], contract)
@@ -146,9 +154,18 @@ def test_an_erasure_is_finished_with_the_key_of_the_warehouse_alone(config: Conf
     ],
     ids=lambda asked: " ".join(asked[:3]),
 )
-def test_while_an_erasure_is_unfinished_no_right_is_answered(
-    config: Config, tmp_path: Path, capsys: pytest.CaptureFixture[str], asked: list[str]
-):
+@pytest.mark.parametrize(
+    ("unfinished", "code", "says"),
+    [
+        (lambda config: begun(config, "tables"), 16, "identity erase --resume"),
+        (half_committed, 8, "half written"),
+    ],
+    ids=["erasure", "commit"],
+)
+def test_while_something_is_unfinished_no_right_is_answered(
+    config: Config, tmp_path: Path, capsys: pytest.CaptureFixture[str], asked: list[str],
+    unfinished: Any, code: int, says: str,
+):  # fmt: skip
     """Half erased, she may be found no more: that it is unfinished is told first."""
     put(
         config.warehouse, "id.golden_member",
@@ -157,13 +174,31 @@ def test_while_an_erasure_is_unfinished_no_right_is_answered(
     )  # fmt: skip
     receive(config.warehouse, "R-1", "access", (), ON)
     before = rows_at(config.warehouse, "ops.subject_request")
-    plan = begun(config, "tables")
+    unfinished(config)
+    plan = load_plan(config.warehouse)
     asked = [str(tmp_path / text) if text.startswith("her.") else text for text in asked]
     conf = ["--conf", str(CONF), "--warehouse", str(config.warehouse), "--run-date", ON.isoformat()]
     with pytest.raises(SystemExit) as ended:
         main(["rights", *asked, *conf])
-    assert ended.value.code == 16
-    assert "identity erase --resume" in capsys.readouterr().err
+    assert ended.value.code == code
+    assert says in capsys.readouterr().err
     assert rows_at(config.warehouse, "ops.subject_request") == before
     assert load_plan(config.warehouse) == plan
     assert list(tmp_path.glob("her.*")) == []
+
+
+def test_a_begun_erasure_finishes_what_is_half_committed_before_it_clears_what_is_staged(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+):
+    begun(config, "tables")
+    note = half_committed(config)
+    seen = []
+
+    def publish(run: Run, plan: Plan) -> None:
+        seen.append(note.exists())
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("identity.erasure.erase._publish", publish)
+    with pytest.raises(KeyboardInterrupt):
+        finish_begun(run_of(config))
+    assert seen == [False]

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from identity.erasure.plan import Plan, load_plan, plan_file, remove_plan, require_no_plan, save_plan
+from identity.erasure.plan import Plan, load_plan, plan_file, remove_plan, require_whole, save_plan
 from identity.erasure.scan import Sought, scan
 from identity.errors import ErasureError
 from identity.sources.landing import checksum
@@ -93,12 +93,12 @@ def test_an_unfinished_erasure_stops_a_run_until_it_is_done(tmp_path: Path):
     plan = Plan(
         "id", "2026-02-01", "/landing", "asked", [], 1, [["crm", "C1"]], [], {"f": [2]}, {}, [], [], ["value"], [], [], 0
     )  # fmt: skip
-    require_no_plan(tmp_path)
+    require_whole(tmp_path)
     save_plan(plan, tmp_path)
     assert plan_file(tmp_path).stat().st_mode & 0o777 == 0o600
     assert load_plan(tmp_path) == plan
     with pytest.raises(ErasureError, match="--resume"):
-        require_no_plan(tmp_path)
+        require_whole(tmp_path)
     plan.state = "landing"
     assert (plan.is_done("suppressed"), plan.is_done("landing"), plan.is_done("tables")) == (
         True,
