@@ -64,12 +64,11 @@ def erase(run: Run, identifiers: Sequence[str], *, requests: Sequence[str] = ())
     certificates = []
     with only_writer(warehouse):
         require_keys(warehouse, (run.key, *run.retired))
-        run.finish_commit()  # before a begun erasure clears what is staged
+        # A begun erasure may have died in the midst of the id tables: it clears what is staged.
+        run.finish_commit()
         begun = load_plan(warehouse)
         if begun is not None:
             run.console.print(f"[yellow]note[/] erasure {begun.id} was not finished; it is finished first")
-            # It may have died in the midst of the id tables: staging holds what is left of them, and is cleared below.
-            run.finish_commit()
             certificates.append(_carry_out(_as_begun(run, begun), begun))
         if identifiers:
             require_landing(run.config.landing)
