@@ -108,6 +108,7 @@ class Feed(Frozen):
     """A kind of file a source delivers.
 
     Attributes:
+        retention_days: Days its lines are kept, where that is less than the source's.
         is_accounting: Its lines stay when a person is erased, without what identifies her: the sums must be kept.
         state_of: Columns that name what a line tells the state of; the newest line of each outlives the source's
             retention. Empty where a line tells of an event.
@@ -117,6 +118,7 @@ class Feed(Frozen):
     pattern: str
     format: Literal["csv", "json", "combined_log"]
     required: bool = False
+    retention_days: int | None = Field(default=None, gt=0)
     is_accounting: bool = False
     state_of: tuple[str, ...] = ()
     statement: Statements | None = None
@@ -178,6 +180,11 @@ class Household(Frozen):
 
     max_persons: int = Field(ge=2)
     max_family_names: int = Field(gt=0)
+    def kept_from(self, feed: str | None, on: dt.date) -> dt.date:
+        """The oldest delivery date whose lines of a feed stay on a date; None is a feed without days of its own."""
+        days = self.feeds[feed].retention_days if feed in self.feeds else None
+        return on - dt.timedelta(days=days or self.retention_days)
+
 
 
 class Matching(Frozen):

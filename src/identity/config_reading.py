@@ -184,6 +184,9 @@ def _source_faults(where: str, source: SourceContract, config: Config) -> Iterab
         yield f"{where}: no identifier declared, so nothing could ever be linked; declare one or set linkage: forbidden"
     if source.linkage == "forbidden" and named:
         yield f"{where}: linkage is forbidden, so no column may be an identifier"
+    for name, feed in source.feeds.items():
+        if (feed.retention_days or 0) > source.retention_days:
+            yield f"{where}.feeds.{name}: retention_days is more than the source's {source.retention_days}"
     mapping = source.consent
     if mapping.asked and not (mapping.codes and mapping.values and mapping.subject):
         yield f"{where}.consent: asked, so subject, codes and values are needed"

@@ -3,7 +3,6 @@
 Every step may be repeated. A process that died leaves nothing half done that a repeat, or the next run, does not end.
 """
 
-import datetime as dt
 from dataclasses import replace
 from typing import Any
 
@@ -77,13 +76,13 @@ def _age_bronze(run: Run, *, dry_run: bool) -> list[dict[str, Any]]:
     tables, told, changed = run.tables, [], []
     for name, source in sorted(run.config.sources.items()):
         contract = contract_of(f"bronze.{name}")
-        kept_from = run.on - dt.timedelta(days=source.retention_days)
+        kept_from = source.kept_from(None, run.on)
         row = {"table_name": contract.name, "kept_from": kept_from, "gone": 0, "reduced": 0}
         told.append(row)
         bronze = tables.read(contract.name)
-        if not bronze.where(is_expired(kept_from)).head(1):
+        if not bronze.where(is_expired(source, on=run.on)).head(1):
             continue
-        stays, _ = tables.stage(aged(bronze, source, kept_from=kept_from), contract)
+        stays, _ = tables.stage(aged(bronze, source, on=run.on), contract)
         counts = [
             frame.agg(F.count("*"), F.count(F.when(F.col("kept_for") == STATEMENT, 1))).head()
             for frame in (bronze, stays)

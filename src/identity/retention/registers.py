@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from identity.config import Config
 from identity.contracts import TableContract, all_contracts, contract_of
+from identity.sources.landing import feed_of
 from identity.tables import columns_at, rewrite_at, rows_at
 
 # What is published rests on the newest row of these.
@@ -116,7 +117,7 @@ def age_landing(config: Config, *, on: dt.date, dry_run: bool) -> dict[str, Any]
     files, ids = {row["file"] for row in register}, {row["file_id"] for row in register}
     paths = []
     for name, source in sorted(config.sources.items()):
-        kept_from = (on - dt.timedelta(days=source.retention_days)).isoformat()
+            kept_from = source.kept_from(feed_of(path.name, source), on).isoformat()
         for path in sorted(config.landing.glob(f"????-??-??/{name}/**/*")):
             relative = path.relative_to(config.landing)
             if path.is_file() and relative.parts[0] < kept_from:
