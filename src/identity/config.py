@@ -150,12 +150,18 @@ def _as_tuple(value: Any) -> Any:
 
 
 class ConsentMapping(Frozen):
-    """How a source says what a person permitted: its codes and answers in the one vocabulary."""
+    """How a source says what a person permitted: its codes and answers in the one vocabulary.
+
+    Attributes:
+        signals: Codes that a tool sends, such as those of Google Consent Mode or IAB TCF: no answer to the question
+            whether records may be joined.
+    """
 
     asked: bool
     subject: str | None = None
     codes: dict[str, Annotated[tuple[str, ...], BeforeValidator(_as_tuple)]] = {}
     values: dict[str, Literal["y", "n", "objection", "pending", "unknown"]] = {}
+    signals: tuple[str, ...] = ()
 
 
 class SourceContract(Frozen):
@@ -174,17 +180,17 @@ class SourceContract(Frozen):
     consent: ConsentMapping
     feeds: dict[str, Feed] = Field(min_length=1)
 
+    def kept_from(self, feed: str | None, on: dt.date) -> dt.date:
+        """The oldest delivery date whose lines of a feed stay on a date; None is a feed without days of its own."""
+        days = self.feeds[feed].retention_days if feed in self.feeds else None
+        return on - dt.timedelta(days=days or self.retention_days)
+
 
 class Household(Frozen):
     """Limits beyond which an address says nothing of who lives together."""
 
     max_persons: int = Field(ge=2)
     max_family_names: int = Field(gt=0)
-    def kept_from(self, feed: str | None, on: dt.date) -> dt.date:
-        """The oldest delivery date whose lines of a feed stay on a date; None is a feed without days of its own."""
-        days = self.feeds[feed].retention_days if feed in self.feeds else None
-        return on - dt.timedelta(days=days or self.retention_days)
-
 
 
 class Matching(Frozen):
