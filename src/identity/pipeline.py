@@ -10,6 +10,7 @@ from identity import quality
 from identity.contracts import contract_of
 from identity.erasure.plan import writing
 from identity.errors import IdentityError, RunDateError
+from identity.forget import end_forgetting, must_forget
 from identity.keys import require_keys
 from identity.pages.report import write_report
 from identity.run import Run
@@ -33,8 +34,8 @@ STAGES: Mapping[str, Callable[[Run], None]] = {
 def run_line(run: Run, *, again: bool = False) -> Summary:
     """Run every stage for one run date.
 
-    When nothing was delivered since this date was published under this configuration, nothing is done and the
-    summary of then is returned with `is_repeat`.
+    When nothing was delivered since this date was published under this configuration, and no maintenance was left
+    unfinished, nothing is done and the summary of then is returned with `is_repeat`.
 
     Args:
         run: The run.
@@ -63,10 +64,15 @@ def run_stages(run: Run, names: Sequence[str], *, again: bool = True) -> Summary
         done = published.get(run.id, {})
         # Published with the key before, it is to be published anew.
         is_done = done.get("key_fingerprint") == run.key_fingerprint
-        if not again and is_done and not something_to_take(run):
+        # Rows left bronze and perhaps nothing else yet.
+        is_left = must_forget(run.config.warehouse)
+        if not again and is_done and not is_left and not something_to_take(run):
             return {**json.loads(done["summary"]), "is_repeat": True}
         _require_not_before(run, published)
-        return do_stages(run, names)
+        summary = do_stages(run, names)
+        if is_left and list(names) == list(STAGES):
+            end_forgetting(run.tables)
+        return summary
 
 
 def do_stages(run: Run, names: Sequence[str]) -> Summary:
