@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
-from identity.config import Config
+from identity.config import Config, SourceContract
 from identity.config_reading import load_config
 from identity.contracts import TableContract, all_contracts, purpose_table
 
@@ -28,7 +28,8 @@ retailer's; `python docs/generate_register.py --conf FILE` prints that of anothe
 name and contacts of the controller and the data protection officer.
 
 Security (art. 32) is described in [privacy](privacy.md), who is told of what goes out in [audiences](audience.md).
-Retention is what is promised; each table's own is in [tables](tables.md).
+How long rows stay is what the runs and `identity maintain` hold to ([retention](retention.md)); each table's own is in
+[tables](tables.md). A purpose's profile counts no purchase, visit or complaint that is older than the purpose's days.
 """
 
 
@@ -36,13 +37,13 @@ def render(config: Config) -> str:
     """The whole page."""
     contracts = all_contracts()
     parts = [_HEAD, "## Purposes\n", _purposes(config, contracts), "## Sources\n", _sources(config)]
-    parts += ["## Personal data by table\n", _tables(contracts)]
+    parts += ["## Personal data by table\n", _tables(config, contracts)]
     return "\n".join(parts)
 
 
 def _purposes(config: Config, contracts: Iterable[TableContract]) -> str:
     lines = [
-        "| purpose | lawful basis (art. 6(1)) | data categories | kept (days) | a yes lasts (days) | tables |"
+        "| purpose | lawful basis (art. 6(1)) | data categories | counts back (days) | a yes lasts (days) | tables |"
     ]
     lines.append("|---|---|---|---|---|---|")
     articles = {
@@ -53,7 +54,8 @@ def _purposes(config: Config, contracts: Iterable[TableContract]) -> str:
     by_purpose = _by_purpose(contracts, config)
     for name, purpose in config.purposes.items():
         cells = (
-            f"`{name}`", articles[purpose.basis], ", ".join(sorted(purpose.categories)), str(purpose.retention_days),
+            f"`{name}`", articles[purpose.basis], ", ".join(sorted(purpose.categories)),
+            str(purpose.retention_days) if purpose.profile else "as the tables say",
             str(purpose.expires_days or ""), _code(by_purpose.get(name, ())),
         )  # fmt: skip
         lines.append(f"| {' | '.join(cells)} |")
@@ -79,7 +81,7 @@ def _by_purpose(contracts: Iterable[TableContract], config: Config) -> Mapping[s
 
 def _sources(config: Config) -> str:
     lines = [
-        "| source | what, and whose | owner | where; transfer basis | collected on | joined | asks for | kept (days) |"
+        "| source | what, and whose | owner | where; transfer basis | collected on | joined | asks for | lines kept |"
     ]
     lines.append("|---|---|---|---|---|---|---|---|")
     for name, source in sorted(config.sources.items()):
@@ -87,26 +89,48 @@ def _sources(config: Config) -> str:
         asked = sorted({purpose for purposes in source.consent.codes.values() for purpose in purposes})
         cells = (
             f"`{name}`", source.meaning, source.owner, where, source.collection_basis.replace("_", " "),
-            source.linkage, _code(asked), str(source.retention_days),
+            source.linkage, _code(asked), _kept_lines(source),
         )  # fmt: skip
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 
-def _tables(contracts: Iterable[TableContract]) -> str:
+def _kept_lines(source: SourceContract) -> str:
+    """How long lines of a source stay in landing and in bronze."""
+    told = [f"{source.retention_days} days from delivery"]
+    shorter = {name: feed.retention_days for name, feed in source.feeds.items() if feed.retention_days}
+    told += [f"`{name}` {days} days" for name, days in shorter.items()]
+    told += [
+        f"{words} of {_code(names)} {end}"
+        for words, end, names in (
+            (
+                "newest state",
+                "while the source stands by it",
+                [n for n, f in source.feeds.items() if f.state_of],
+            ),
+            ("statements", "without end", [n for n, f in source.feeds.items() if f.statement]),
+        )
+        if names
+    ]
+    return "; ".join(told)
+
+
+def _tables(config: Config, contracts: Iterable[TableContract]) -> str:
     lines = [
         "Tables with a column that is personal as such; all others are pseudonymous or about no person.",
         "",
     ]
-    lines += ["| table | personal columns | categories | kept (days) |", "|---|---|---|---|"]
+    lines += ["| table | personal columns | categories | kept |", "|---|---|---|---|"]
     for contract in contracts:
         personal = {name: column for name, column in contract.columns.items() if column.personal}
         if personal:
             categories = ", ".join(sorted({column.category for column in personal.values()}))
-            days = ", ".join(str(d) for d in sorted({column.retention_days for column in personal.values()}))
-            lines.append(
-                f"| `{_NAMES.get(contract.name, contract.name)}` | {_code(personal)} | {categories} | {days} |"
-            )
+            kept = {contract.name: contract.retention}
+            if contract.name == "bronze._source":
+                kept = {f"bronze.{name}": _kept_lines(s) for name, s in sorted(config.sources.items())}
+            lines += [
+                f"| `{name}` | {_code(personal)} | {categories} | {told} |" for name, told in kept.items()
+            ]
     return "\n".join(lines) + "\n"
 
 

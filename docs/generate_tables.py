@@ -13,8 +13,8 @@ _HEAD = """\
 Generated from the contracts (`src/identity/contracts/*.yaml`) by `python docs/generate_tables.py`; do not edit.
 
 All tables are Delta, in `<warehouse>/<layer>/<table>`. `_on` is a date, `_at` a time, in UTC; money is in currency
-units. Purposes and retention hold for all columns of a table unless columns are named; retention is what the
-contract says; [retention.md](retention.md) tells what is enforced.
+units. Purposes and retention hold for all columns of a table unless columns are named. Days are counted back from the
+run date; [retention.md](retention.md) tells what every run and `identity maintain` do about them.
 
 - **Key**: what makes a row unique. The gates check it for the tables of silver, id and gold and for
   `consent.effective`; the import checks `id.review_pair`.
@@ -61,8 +61,7 @@ def _table(contract: TableContract) -> str:
     purposes = _spread(
         contract, lambda column: ", ".join(column.purposes).replace("{purpose}", "the purpose")
     )
-    days = _spread(contract, lambda column: f"{column.retention_days} days")
-    lines += [f"Key: {_code(contract.key)}. Purposes: {purposes}. Retention: {days}.", ""]
+    lines += [f"Key: {_code(contract.key)}. Purposes: {purposes}. Retention: {contract.retention}.", ""]
     lines += ["| column | type | filled | personal | category | meaning |", "|---|---|---|---|---|---|"]
     lines += [_row(name, column, is_key=name in contract.key) for name, column in contract.columns.items()]
     return "\n".join(lines) + "\n"

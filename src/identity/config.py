@@ -116,6 +116,7 @@ class Feed(Frozen):
     """A kind of file a source delivers.
 
     Attributes:
+        retention_days: Days its lines are kept, where that is less than the source's.
         is_accounting: Its lines stay when a person is erased, without what identifies her: the sums must be kept.
         state_of: Columns that name what a line tells the state of; the newest line of each outlives the source's
             retention. Empty where a line tells of an event.
@@ -125,6 +126,7 @@ class Feed(Frozen):
     pattern: str
     format: Literal["csv", "json", "combined_log"]
     required: bool = False
+    retention_days: int | None = Field(default=None, gt=0)
     is_accounting: bool = False
     state_of: tuple[str, ...] = ()
     statement: Statements | None = None
@@ -156,12 +158,18 @@ def _as_tuple(value: Any) -> Any:
 
 
 class ConsentMapping(Frozen):
-    """How a source says what a person permitted: its codes and answers in the one vocabulary."""
+    """How a source says what a person permitted: its codes and answers in the one vocabulary.
+
+    Attributes:
+        signals: Codes that a tool sends, such as those of Google Consent Mode or IAB TCF: no answer to the question
+            whether records may be joined.
+    """
 
     asked: bool
     subject: str | None = None
     codes: dict[str, Annotated[tuple[str, ...], BeforeValidator(_as_tuple)]] = {}
     values: dict[str, Literal["y", "n", "objection", "pending", "unknown"]] = {}
+    signals: tuple[str, ...] = ()
 
 
 class SourceContract(Frozen):
@@ -179,6 +187,11 @@ class SourceContract(Frozen):
     collection_basis: Literal["contract", "legitimate_interest", "consent"]
     consent: ConsentMapping
     feeds: dict[str, Feed] = Field(min_length=1)
+
+    def kept_from(self, feed: str | None, on: dt.date) -> dt.date:
+        """The oldest delivery date whose lines of a feed stay on a date; None is a feed without days of its own."""
+        days = self.feeds[feed].retention_days if feed in self.feeds else None
+        return on - dt.timedelta(days=days or self.retention_days)
 
 
 class Household(Frozen):

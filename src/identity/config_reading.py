@@ -184,6 +184,9 @@ def _source_faults(where: str, source: SourceContract, config: Config) -> Iterab
         yield f"{where}: no identifier declared, so nothing could ever be linked; declare one or set linkage: forbidden"
     if source.linkage == "forbidden" and named:
         yield f"{where}: linkage is forbidden, so no column may be an identifier"
+    for name, feed in source.feeds.items():
+        if (feed.retention_days or 0) > source.retention_days:
+            yield f"{where}.feeds.{name}: retention_days is more than the source's {source.retention_days}"
     mapping = source.consent
     if mapping.asked and not (mapping.codes and mapping.values and mapping.subject):
         yield f"{where}.consent: asked, so subject, codes and values are needed"
@@ -193,6 +196,17 @@ def _source_faults(where: str, source: SourceContract, config: Config) -> Iterab
         unknown = sorted(set(purposes) - set(config.purposes))
         if unknown:
             yield f"{where}.consent.codes.{code}: unknown purpose {', '.join(unknown)}"
+    for code in mapping.signals:
+        if code not in mapping.codes:
+            yield f"{where}.consent.signals: {code} is no code"
+        elif joining := [purpose for purpose in mapping.codes[code] if _covers_link(purpose)]:
+            yield f"{where}.consent.codes.{code}: a signal never permits {', '.join(joining)}"
+
+
+def _covers_link(purpose: str) -> bool:
+    """Whether a purpose is `identity.link`, what it is a part of, or a part of it."""
+    parts, link = purpose.split("."), ["identity", "link"]
+    return all(a == b for a, b in zip(parts, link, strict=False))
 
 
 def _read_extended(path: Path) -> tuple[dict[str, Any], Path]:

@@ -10,8 +10,8 @@ from identity import quality
 from identity.contracts import contract_of
 from identity.erasure.plan import writing
 from identity.errors import IdentityError, RunDateError
-from identity.forget import forget_older
-from identity.keys import published_with, require_keys
+from identity.forget import end_forgetting, must_forget
+from identity.keys import require_keys
 from identity.pages.report import write_report
 from identity.run import Run
 from identity.stages.ingest import ingest, something_to_take
@@ -34,8 +34,8 @@ STAGES: Mapping[str, Callable[[Run], None]] = {
 def run_line(run: Run, *, again: bool = False) -> Summary:
     """Run every stage for one run date.
 
-    When nothing was delivered since this date was published under this configuration, nothing is done and the
-    summary of then is returned with `is_repeat`.
+    When nothing was delivered since this date was published under this configuration, and no maintenance was left
+    unfinished, nothing is done and the summary of then is returned with `is_repeat`.
 
     Args:
         run: The run.
@@ -63,13 +63,14 @@ def run_stages(run: Run, names: Sequence[str], *, again: bool = True) -> Summary
         done = published.get(run.id, {})
         # Published with the key before, it is to be published anew.
         is_done = done.get("key_fingerprint") == run.key_fingerprint
-        if not again and is_done and not something_to_take(run):
+        # Rows left bronze and perhaps nothing else yet.
+        is_left = must_forget(run.config.warehouse)
+        if not again and is_done and not is_left and not something_to_take(run):
             return {**json.loads(done["summary"]), "is_repeat": True}
         _require_not_before(run, published)
-        is_rotating = published_with(run.config.warehouse) not in (None, run.key_fingerprint)
         summary = do_stages(run, names)
-        if is_rotating and "publish" in names:
-            forget_older(run.tables)  # they hold hashes of the key that is no longer in force
+        if is_left and list(names) == list(STAGES):
+            end_forgetting(run.tables)
         return summary
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from identity.contracts import contract_of
 from identity.erasure.plan import writing
-from identity.forget import forget_older
+from identity.forget import begin_forgetting, end_forgetting, must_forget
 from identity.keys import fingerprint, fingerprint_in_force, published_with, require_keys
 from identity.pipeline import do_stages, require_not_before
 from identity.rehash import left_behind, new_hashes, rehashed
@@ -21,7 +21,7 @@ def rotate_key(run: Run) -> dict[str, Any]:
     """Put the first of the keys given in force, and publish with it.
 
     The hashes change in one commit, with the row of ops.key_rotation that says so. If the process dies after it, a
-    repeat or the next run publishes; if it dies before, nothing was changed.
+    repeat or the next run publishes and removes the older versions; if it dies before, nothing was changed.
 
     Args:
         run: A run for the date to be published again; its key is the new one, the one before is among the retired.
@@ -47,12 +47,13 @@ def rotate_key(run: Run) -> dict[str, Any]:
         elif was != run.key_fingerprint:
             require_keys(warehouse, (older[was], *run.retired, run.key))
             require_not_before(run)
+            begin_forgetting(warehouse)
             with run.console.status("hashing anew …"):
                 told |= _rehash(run, older[was])
-        if published_with(warehouse) != run.key_fingerprint:
+        if published_with(warehouse) != run.key_fingerprint or must_forget(warehouse):
             tables.clear_staging()
             do_stages(run, ["standardise", "resolve", "profile", "publish"])
-        forget_older(tables)
+        end_forgetting(tables)
     return told
 
 

@@ -42,17 +42,13 @@ def statements(world: World) -> pd.DataFrame:
     return events.sort_values(["source", "event_key", "purpose"], ignore_index=True)
 
 
-def test_what_is_expired_is_in_no_file_and_nobody_permits_more(copied: World):
-    copied.run(WEB_IS_OLD, accept_blast_radius=True)  # the same day without retention, to compare with
-    before, said = permitted(copied), statements(copied)
-    members = copied.frame("id.golden_member").query("valid_to_on.isna()")
-    of_web = members["source"].isin(["web_events", "cookie", "mobile_id"])
-    elsewhere_only = members[~members["golden_id"].isin(members[of_web]["golden_id"])]
-    bronze = copied.frame("bronze.web_events")
+def told_by_views_alone(world: World) -> list[str]:
+    """Words searched for and cookies that no statement and no other source tells."""
+    bronze = world.frame("bronze.web_events")
     elsewhere = " ".join(
         text
         for name in ("tills", "crm", "loyalty", "survey")
-        for text in copied.frame(f"bronze.{name}")["record"].str.lower()
+        for text in world.frame(f"bronze.{name}")["record"].str.lower()
     ) + " ".join(
         bronze["record"][
             bronze["record"].map(lambda record: bool(json.loads(record).get("choices")))
@@ -61,6 +57,17 @@ def test_what_is_expired_is_in_no_file_and_nobody_permits_more(copied: World):
     told_by_web = bronze["record"].str.extractall(r'"(?:search_terms|cookie_id)":"([^"]{8,})"')[0].unique()
     looked_at = [text for text in told_by_web if text.lower() not in elsewhere]
     assert len(looked_at) > 20
+    return looked_at
+
+
+def test_what_is_expired_is_in_no_file_and_nobody_permits_more(copied: World):
+    copied.run(WEB_IS_OLD, accept_blast_radius=True)  # the same day without retention, to compare with
+    before, said = permitted(copied), statements(copied)
+    members = copied.frame("id.golden_member").query("valid_to_on.isna()")
+    of_web = members["source"].isin(["web_events", "cookie", "mobile_id"])
+    elsewhere_only = members[~members["golden_id"].isin(members[of_web]["golden_id"])]
+    bronze = copied.frame("bronze.web_events")
+    looked_at = told_by_views_alone(copied)
     counted = maintained(copied, WEB_IS_OLD, dry_run=True)
     assert {"kept_for"} <= set(bronze.columns)
     assert len(copied.frame("bronze.web_events")) == len(bronze)
@@ -105,3 +112,28 @@ def test_what_is_expired_is_in_no_file_and_nobody_permits_more(copied: World):
         path.relative_to(copied.landing).parts[1] for path in copied.landing.rglob("*.*") if path.is_file()
     }
     assert folders == set()
+
+
+def test_killed_before_it_published_a_run_of_the_same_date_ends_it(
+    copied: World, monkeypatch: pytest.MonkeyPatch
+):
+    copied.run(WEB_IS_OLD, accept_blast_radius=True)
+    looked_at = told_by_views_alone(copied)
+
+    def kill(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as dying:
+        dying.setattr("identity.retention.maintain.do_stages", kill)
+        with pytest.raises(KeyboardInterrupt):
+            maintained(copied, WEB_IS_OLD)
+    assert set(copied.frame("bronze.web_events")["kept_for"]) == {"statement"}
+    assert "web_events" in set(copied.frame("silver.identifier")["source"])
+
+    assert not copied.run(WEB_IS_OLD, accept_blast_radius=True).get("is_repeat")
+    assert "web_events" not in set(copied.frame("silver.identifier")["source"])
+    sought = Sought(values=looked_at, suppressed=[], strong=looked_at, taken=[])
+    assert scan(copied.warehouse, copied.landing, sought, lambda _: None).hits == {}
+    assert copied.run(WEB_IS_OLD)["is_repeat"]
+    again = maintained(copied, WEB_IS_OLD)
+    assert not any(row["gone"] or row["reduced"] for row in again.values())

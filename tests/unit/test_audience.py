@@ -285,7 +285,7 @@ def test_restricted_persons_stay_out_at_once(spark: Any, world: Path, tmp_path: 
         {
             "name": "consent.restriction", "meaning": "m.", "key": ["source"],
             "columns": {
-                n: {"type": t, "meaning": "m.", "category": "c", "purposes": ["p"], "retention_days": 1}
+                n: {"type": t, "meaning": "m.", "category": "reference", "purposes": ["p"], "retention_days": 1}
                 for n, t in types.items()
             },
         }

@@ -219,6 +219,35 @@ def test_a_code_without_purpose_is_allowed(conf: Path):
     assert codes["analytics"] == ("analytics", "collect")
 
 
+@pytest.mark.parametrize(
+    "purposes", ["identity.link", ["analytics", "identity.link"], "identity", "identity.link.devices"]
+)
+def test_a_signal_of_a_tool_never_permits_to_join_records(change: Change, purposes: Any):
+    more = {"basis": "consent", "profile": False, "retention_days": 9}
+    added = {"identity": more, "identity.link.devices": more}
+    conf = change("purposes.yaml", lambda c: c["purposes"].update(added))
+    conf = change("sources/web_events.yaml", lambda c: c["consent"]["codes"].update(gcm="analytics"))
+    assert load_config(conf).sources["web_events"].consent.signals == ("gcm",)
+    conf = change("sources/web_events.yaml", lambda c: c["consent"]["codes"].update(gcm=purposes))
+    joining = purposes if isinstance(purposes, str) else purposes[-1]
+    assert faults(conf) == [f"sources.web_events.consent.codes.gcm: a signal never permits {joining}"]
+
+
+def test_a_signal_is_a_code(change: Change):
+    conf = change("sources/web_events.yaml", lambda c: c["consent"].update(signals=["gcm", "tfc"]))
+    assert faults(conf) == ["sources.web_events.consent.signals: tfc is no code"]
+
+
+def test_no_feed_is_kept_longer_than_its_source(change: Change):
+    def kept(days: int) -> Path:
+        return change("sources/crm.yaml", lambda c: c["feeds"]["interactions"].update(retention_days=days))
+
+    assert load_config(kept(1825)).sources["crm"].feeds["interactions"].retention_days == 1825
+    assert faults(kept(1826)) == [
+        "sources.crm.feeds.interactions: retention_days is more than the source's 1825"
+    ]
+
+
 def test_who_collects_on_consent_says_how_it_asks(change: Change):
     conf = change("sources/web_events.yaml", lambda c: c.update(consent={"asked": False}))
     assert faults(conf) == ["sources.web_events: collection rests on consent, so consent.asked must be true"]

@@ -4,10 +4,13 @@ from pathlib import Path
 
 import pytest
 import yaml
+from pydantic import ValidationError
 from pyspark.sql import SparkSession
 from pyspark.sql.types import StructType
 
+from identity.config import CATEGORIES
 from identity.contracts import (
+    ALL_CATEGORIES,
     ColumnContract,
     TableContract,
     all_contracts,
@@ -15,6 +18,7 @@ from identity.contracts import (
     contract_of,
     purpose_contract,
     purpose_table,
+    retention_faults,
 )
 from identity.errors import ContractError
 
@@ -29,15 +33,51 @@ TEMPLATE = "gold.profile__purpose"
 
 
 @pytest.mark.parametrize(("table", "name", "column"), COLUMNS)
-def test_a_column_has_known_purposes_a_meaning_and_an_end(
-    table: TableContract, name: str, column: ColumnContract
-):
+def test_a_column_has_known_purposes_and_a_meaning(table: TableContract, name: str, column: ColumnContract):
     known = {*PURPOSES["purposes"], *PURPOSES["technical"]}
     template = {"{purpose}"} if table.name == TEMPLATE else set()
     assert column.purposes
     assert set(column.purposes) <= known | template
     assert column.meaning.endswith(".")
-    assert column.retention_days > 0
+
+
+def test_a_column_without_purpose_or_of_no_known_category_is_refused():
+    column = {"type": "string", "meaning": "M.", "category": "contact", "purposes": ["service"]}
+    assert ColumnContract.model_validate(column)
+    with pytest.raises(ValidationError, match="purposes"):
+        ColumnContract.model_validate({**column, "purposes": []})
+    with pytest.raises(ValidationError, match=r"unknown category contacts; known are .*'contact'"):
+        ColumnContract.model_validate({**column, "category": "contacts"})
+
+
+def test_a_category_is_known_to_purposes_or_of_no_profile():
+    used = {column.category for table in TABLES for column in table.columns.values()}
+    assert used == ALL_CATEGORIES
+    of_profiles = {column.category for column in contract_of(TEMPLATE).columns.values()}
+    assert of_profiles <= CATEGORIES | {"reference"}
+
+
+@pytest.mark.parametrize(
+    ("kept", "days", "fault"),
+    [
+        ({}, 9, "says either ages_by or kept"),
+        ({"ages_by": "on", "kept": "for_good"}, 9, "says either ages_by or kept"),
+        ({"ages_by": "on"}, None, "retention_days is missing"),
+        ({"kept": "golden_id"}, None, "retention_days is missing"),
+        ({"kept": "made_anew"}, 9, "retention_days is never counted where it is kept made_anew"),
+        ({"ages_by": "on"}, 9, None),
+        ({"kept": "file"}, 9, None),
+        ({"kept": "for_good"}, None, None),
+    ],
+)
+def test_a_table_says_how_long_it_is_kept_and_no_days_that_nothing_counts(
+    kept: dict[str, str], days: int | None, fault: str | None
+):
+    column = {
+        "type": "date", "meaning": "M.", "category": "reference", "purposes": ["p"], "retention_days": days,
+    }  # fmt: skip
+    table = {"name": "silver.x", "meaning": "X.", "key": ["on"], "columns": {"on": column}, **kept}
+    assert [*retention_faults(TableContract.model_validate(table))] == ([fault] if fault else [])
 
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
@@ -132,7 +172,13 @@ CONTRACT = TableContract.model_validate(
         "meaning": "A card.",
         "key": ["card"],
         "columns": {
-            name: {"type": type_, "meaning": "M.", "category": "c", "purposes": ["p"], "retention_days": 1}
+            name: {
+                "type": type_,
+                "meaning": "M.",
+                "category": "reference",
+                "purposes": ["p"],
+                "retention_days": 1,
+            }
             for name, type_ in {
                 "card": "string",
                 "points": "int",

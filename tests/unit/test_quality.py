@@ -31,7 +31,14 @@ PLANTED = ("Veijo", "Salainen", "veijo.salainen@example.fi", "+358401234567")
 
 
 def a_column(type_: str, **more: object) -> dict[str, object]:
-    return {"type": type_, "meaning": "m", "category": "c", "purposes": ["p"], "retention_days": 1, **more}
+    return {
+        "type": type_,
+        "meaning": "m",
+        "category": "reference",
+        "purposes": ["p"],
+        "retention_days": 1,
+        **more,
+    }
 
 
 CONTRACT = TableContract.model_validate(

@@ -21,6 +21,7 @@ from identity.retention.registers import (
     age_pages,
     age_registers,
     aging_registers,
+    oldest_kept,
 )
 from identity.tables import Tables, append_at, compact, forget_history, replace_at, rows_at
 
@@ -48,12 +49,25 @@ def line(feed: str, row_no: int, delivered_on: dt.date, **record: object) -> dic
     }  # fmt: skip
 
 
-def left(spark: SparkSession, config: Config, source: str, *lines: dict[str, Any]) -> list[tuple[Any, ...]]:
+def left(
+    spark: SparkSession,
+    config: Config,
+    source: str,
+    *lines: dict[str, Any],
+    own: dict[str, int] | None = None,
+) -> list[tuple[Any, ...]]:
+    """What stays of a source whose lines are kept from `KEPT_FROM` on, and those of some feeds for days of their own."""
     contract = contract_of(f"bronze.{source}")
     rows = [tuple(row[name] for name in contract.columns) for row in lines]
     bronze = spark.createDataFrame(rows, contract.spark_schema)
-    stays = aged(bronze, config.sources[source], kept_from=KEPT_FROM)
-    again = aged(stays, config.sources[source], kept_from=KEPT_FROM)
+    told = config.sources[source]
+    feeds = {
+        name: feed.model_copy(update={"retention_days": (own or {}).get(name)})
+        for name, feed in told.feeds.items()
+    }
+    told = told.model_copy(update={"retention_days": (ON - KEPT_FROM).days, "feeds": feeds})
+    stays = aged(bronze, told, on=ON)
+    again = aged(stays, told, on=ON)
     assert sorted(again.collect()) == sorted(stays.collect())
     return sorted(
         (row["row_no"], row["kept_for"], tuple(sorted(json.loads(row["record"])))) for row in stays.collect()
@@ -95,6 +109,45 @@ def test_of_a_superseded_line_what_it_permitted_or_refused_stays_alone(spark: Sp
     assert left(spark, config, "crm", *lines) == [
         (1, "statement", ("contact_id", "deleted", "permissions", "updated_at")), (4, None, whole),
     ]  # fmt: skip
+
+
+def test_a_feed_with_days_of_its_own_ages_by_these(spark: SparkSession, config: Config):
+    last = dt.date(2030, 5, 2)  # 30 days before the run date
+    before = last - dt.timedelta(days=1)
+    lines = [
+        line("interactions", 1, before, contact_id="C1", free_text="t"),
+        line("interactions", 2, last, contact_id="C1", free_text="t"),
+        line("contacts", 3, before, contact_id="C1"),
+        line("contacts", 4, LAST, contact_id="C1"),
+        line("contacts", 5, OLD, contact_id="C1"),
+        line("a_feed_of_once", 6, LAST, x="x"),
+        line("a_feed_of_once", 7, OLD, x="x"),
+    ]
+    stays = left(spark, config, "crm", *lines, own={"interactions": 30})
+    assert [row_no for row_no, *_ in stays] == [2, 3, 4, 6]
+
+
+def test_no_line_outlives_the_table_with_a_date_that_is_made_of_it(config: Config):
+    made_of = {
+        ("crm", "interactions"): "silver.interaction",
+        ("survey", "answers"): "silver.interaction",
+        ("tills", "receipt_lines"): "silver.sale_line",
+        ("tills", "till_totals"): "silver.till_total",
+        ("web_events", "app_events"): "silver.web_view",
+        ("web_events", "events"): "silver.web_view",
+        ("web_log", "access"): "silver.web_view",
+    }
+    # All other feeds tell of states, or make statements alone.
+    others = {("crm", "contacts"), ("tills", "products"), ("tills", "stores")} | {
+        ("loyalty", name) for name in ("members", "accounts", "cards", "consents")
+    }
+    feeds = {(name, feed) for name, source in config.sources.items() for feed in source.feeds}
+    assert feeds == {*made_of, *others}
+    for (name, feed), table in made_of.items():
+        assert config.sources[name].kept_from(feed, ON) >= oldest_kept(contract_of(table), ON), (name, feed)
+    # What was refused of a line is told no longer than any line that was taken.
+    quarantined = oldest_kept(contract_of("ops.quarantine"), ON)
+    assert all(quarantined >= config.sources[name].kept_from(feed, ON) for name, feed in feeds)
 
 
 def test_choices_of_the_web_stay_without_what_was_looked_at(spark: SparkSession, config: Config):
@@ -214,6 +267,19 @@ def test_expired_landing_files_go_and_the_register_forgets_what_nothing_needs(co
         [rows[1]["file_id"], "c"]
     )
     assert age_landing(config, on=ON, dry_run=False)["gone"] == 0
+
+
+def test_a_landing_file_ages_as_the_lines_of_its_feed(config: Config):
+    source = config.sources["crm"]
+    last = source.kept_from("interactions", ON)
+    assert last > source.kept_from("contacts", ON)
+    names = ("contacts.jsonl", "interactions_1.jsonl")
+    days = (last, last - dt.timedelta(days=1))
+    rows = [taken(config, "crm", f"{day}/crm/{name}", day, f"{day} {name}") for day in days for name in names]
+    put(config.warehouse, "ops.file", *rows)
+    assert age_landing(config, on=ON, dry_run=False)["gone"] == 1
+    left_there = {p.relative_to(config.landing).as_posix() for p in config.landing.rglob("*.jsonl")}
+    assert left_there == {row["file"] for row in rows} - {f"{days[1]}/crm/interactions_1.jsonl"}
 
 
 def test_ids_that_ended_long_ago_go_with_their_whole_ledger(warehouse: Path):

@@ -5,13 +5,14 @@ and retention, and whether it is personal. The catalogue itself is data (`*.yaml
 """
 
 import datetime as dt
+from collections.abc import Iterable
 from functools import cache
 from importlib.resources import files
-from typing import Any, Final, Self
+from typing import Any, Final, Literal, Self
 
 import pyarrow as pa
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import to_arrow_schema
@@ -29,9 +30,23 @@ from pyspark.sql.types import (
     TimestampType,
 )
 
+from identity.config import CATEGORIES
 from identity.errors import ContractError
 
 LAYERS = ("bronze", "silver", "id", "consent", "gold", "ops")
+# Beside the categories that a purpose may name: what no purpose's profile shows, and what every one may.
+ALL_CATEGORIES = CATEGORIES | {"name", "address", "record", "consent", "reference"}
+Kept = Literal["source", "made_anew", "record", "golden_id", "file", "for_good"]
+# How long rows stay that no date of their own ends, in words for the docs.
+_KEPT: Final[dict[Kept, str]] = {
+    "source": "as the source's contract says",
+    "made_anew": "as long as the lines it is made from; every run makes it anew",
+    "record": "while its record is there, and {days} days after it ended",
+    "golden_id": "while the golden id lives, and {days} days after it ended",
+    "file": "{days} days, and as long as the file lies in landing or a line of it in bronze",
+    "for_good": "without end",
+}
+_COUNTED: Final = ("record", "golden_id", "file")
 # Types that are known without asking Spark, which would have to run: some tables are read and written without it.
 _TYPES: Final[dict[str, DataType]] = {
     "string": StringType(),
@@ -56,7 +71,11 @@ _TYPES: Final[dict[str, DataType]] = {
 
 
 class ColumnContract(BaseModel):
-    """A column: what it means, what it may hold, whether it is personal, and what it is for."""
+    """A column: what it means, what it may hold, whether it is personal, and what it is for.
+
+    Attributes:
+        retention_days: Days it is kept; None where its table does not count days.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -64,20 +83,27 @@ class ColumnContract(BaseModel):
     meaning: str
     category: str
     purposes: tuple[str, ...] = Field(min_length=1)
-    retention_days: int = Field(gt=0)
+    retention_days: int | None = Field(default=None, gt=0)
     personal: bool = False
     required: bool = False
     values: tuple[str, ...] = ()
     min: float | None = None
     max: float | None = None
 
+    @field_validator("category")
+    @classmethod
+    def _is_known(cls, category: str) -> str:
+        if category not in ALL_CATEGORIES:
+            raise ValueError(f"unknown category {category}; known are {sorted(ALL_CATEGORIES)}")
+        return category
+
 
 class TableContract(BaseModel):
     """A table: `layer.name`, what a row means, its key and its columns, in order.
 
     Attributes:
-        ages_by: Column whose day says how old a row is; None where rows do not age by themselves, but with what
-            they are made from, or not at all.
+        ages_by: Column whose day says how old a row is; None where rows do not age by themselves.
+        kept: How long they are kept then; None where they age by themselves.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -86,6 +112,7 @@ class TableContract(BaseModel):
     meaning: str
     key: tuple[str, ...] = Field(min_length=1)
     ages_by: str | None = None
+    kept: Kept | None = None
     columns: dict[str, ColumnContract]
 
     @model_validator(mode="after")
@@ -98,6 +125,20 @@ class TableContract(BaseModel):
     def layer(self) -> str:
         """The layer the table lives in: the part before the dot."""
         return self.name.split(".", 1)[0]
+
+    @property
+    def days(self) -> int:
+        """Days its rows are kept, where days count."""
+        days = self.columns[self.ages_by or self.key[0]].retention_days
+        assert days is not None, f"{self.name} counts no days"
+        return days
+
+    @property
+    def retention(self) -> str:
+        """How long its rows are kept, in words."""
+        if self.kept is None:
+            return f"{self.days} days by `{self.ages_by}`"
+        return _KEPT[self.kept].format(days=self.days if self.kept in _COUNTED else None)
 
     @property
     def ddl(self) -> str:
@@ -146,7 +187,7 @@ def unexpired(df: DataFrame, contract: TableContract, *, on: dt.date) -> DataFra
     """Rows of a table that ages that may still be kept on a date; all rows of any other."""
     if contract.ages_by is None:
         return df
-    oldest = on - dt.timedelta(days=contract.columns[contract.ages_by].retention_days)
+    oldest = on - dt.timedelta(days=contract.days)
     return df.where(F.col(contract.ages_by).cast("date") >= F.lit(oldest))
 
 
@@ -209,13 +250,27 @@ def _catalogue() -> dict[str, TableContract]:
                 tables[name] = _table(name, entry)
             except ValidationError as error:
                 faults += [f"{name}: {'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]
+            else:
+                faults += [f"{name}: {fault}" for fault in retention_faults(tables[name])]
     if faults:
         raise ContractError("field catalogue: " + "; ".join(faults))
     return tables
 
 
+def retention_faults(contract: TableContract) -> Iterable[str]:
+    """What is missing for its retention to be told, and days that nothing would count."""
+    if (contract.ages_by is None) == (contract.kept is None):
+        yield "says either ages_by or kept"
+        return
+    counts = contract.ages_by is not None or contract.kept in _COUNTED
+    if any((column.retention_days is not None) != counts for column in contract.columns.values()):
+        yield "retention_days is " + (
+            "missing" if counts else f"never counted where it is kept {contract.kept}"
+        )
+
+
 def _table(name: str, entry: dict[str, Any]) -> TableContract:
     """Build a contract; columns inherit the table's purposes and retention unless they name their own."""
-    inherited = {"purposes": entry.pop("purposes", ()), "retention_days": entry.pop("retention_days", 0)}
+    inherited = {"purposes": entry.pop("purposes", ()), "retention_days": entry.pop("retention_days", None)}
     columns = {column: {**inherited, **spec} for column, spec in entry.pop("columns").items()}
     return TableContract.model_validate({"name": name, "columns": columns, **entry})

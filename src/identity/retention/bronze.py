@@ -20,21 +20,24 @@ _AGE = ["delivered_on", "file", "row_no"]
 _EMPTY = ("", "[]", "{}")
 
 
-def is_expired(kept_from: dt.date) -> Column:
-    """Whether a line was delivered before the oldest day that stays."""
-    return F.col("delivered_on") < F.lit(kept_from)
+def is_expired(source: SourceContract, *, on: dt.date) -> Column:
+    """Whether a line was delivered before the oldest day of its feed that stays."""
+    kept_from = F.lit(source.kept_from(None, on))
+    for name in source.feeds:
+        kept_from = F.when(F.col("feed") == name, F.lit(source.kept_from(name, on))).otherwise(kept_from)
+    return F.col("delivered_on") < kept_from
 
 
-def aged(bronze: DataFrame, source: SourceContract, *, kept_from: dt.date) -> DataFrame:
+def aged(bronze: DataFrame, source: SourceContract, *, on: dt.date) -> DataFrame:
     """What stays of a source's bronze table, in its shape.
 
     Args:
         bronze: `bronze.<source>`.
         source: The source's contract.
-        kept_from: The oldest delivery date of which every line stays.
+        on: Run date: a line is expired when it is older than its days on that date.
     """
-    old = bronze.where(is_expired(kept_from))
-    stays = [bronze.where(~is_expired(kept_from))]
+    old = bronze.where(is_expired(source, on=on))
+    stays = [bronze.where(~is_expired(source, on=on))]
     for name, feed in source.feeds.items():
         mine = bronze.where(F.col("feed") == name)
         expired = old.where(F.col("feed") == name)

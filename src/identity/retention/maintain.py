@@ -1,9 +1,9 @@
 """Maintenance: expired rows leave, what is left is published, and older versions of every table go.
 
-Every step may be repeated. A process that died leaves nothing half done that a repeat, or the next run, does not end.
+Every step may be repeated. Of a process that died, a repeat does the rest; a run, which publishes anew, does what has
+to follow what it took: see `forget.begin_forgetting`.
 """
 
-import datetime as dt
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 
 from identity.contracts import contract_of
 from identity.erasure.plan import writing
-from identity.forget import forget_older
+from identity.forget import begin_forgetting, end_forgetting
 from identity.keys import require_keys
 from identity.pipeline import do_stages, require_not_before
 from identity.retention.bronze import STATEMENT, aged, is_expired
@@ -53,6 +53,9 @@ def maintain(run: Run, *, dry_run: bool = False, keep_landing: bool = False) -> 
             require_landing(config.landing)
         recover(run)
         require_not_before(run)
+        is_published = run.tables.exists("ops.publication")
+        if is_published and not dry_run:
+            begin_forgetting(config.warehouse)
         told = _age_bronze(run, dry_run=dry_run)
         if not keep_landing:
             # A file that the register forgot, and that lies there still, would be taken again.
@@ -62,12 +65,12 @@ def maintain(run: Run, *, dry_run: bool = False, keep_landing: bool = False) -> 
         told += age_ids(config.warehouse, on=run.on, dry_run=dry_run)
         told.append(age_pages(config.warehouse, on=run.on, dry_run=dry_run))
         told = [{"reduced": 0, **row} for row in told]
-        if not dry_run and run.tables.exists("ops.publication"):
+        if is_published and not dry_run:
             _publish(run)
             register = [{**row, "run_on": run.on, "maintained_at": run.started_at} for row in told]
             run.tables.append_rows(register, _REGISTER)
             compact(config.warehouse)
-            forget_older(run.tables)
+            end_forgetting(run.tables)
     return told
 
 
@@ -76,13 +79,13 @@ def _age_bronze(run: Run, *, dry_run: bool) -> list[dict[str, Any]]:
     tables, told, changed = run.tables, [], []
     for name, source in sorted(run.config.sources.items()):
         contract = contract_of(f"bronze.{name}")
-        kept_from = run.on - dt.timedelta(days=source.retention_days)
+        kept_from = source.kept_from(None, run.on)
         row = {"table_name": contract.name, "kept_from": kept_from, "gone": 0, "reduced": 0}
         told.append(row)
         bronze = tables.read(contract.name)
-        if not bronze.where(is_expired(kept_from)).head(1):
+        if not bronze.where(is_expired(source, on=run.on)).head(1):
             continue
-        stays, _ = tables.stage(aged(bronze, source, kept_from=kept_from), contract)
+        stays, _ = tables.stage(aged(bronze, source, on=run.on), contract)
         counts = [
             frame.agg(F.count("*"), F.count(F.when(F.col("kept_for") == STATEMENT, 1))).head()
             for frame in (bronze, stays)

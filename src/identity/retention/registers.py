@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from identity.config import Config
 from identity.contracts import TableContract, all_contracts, contract_of
+from identity.sources.landing import feed_of
 from identity.tables import columns_at, rewrite_at, rows_at
 
 # What is published rests on the newest row of these.
@@ -20,9 +21,8 @@ _IDS: Final = ("id.golden_history", "id.golden_member", "id.crosswalk")  # the o
 
 
 def oldest_kept(contract: TableContract, on: dt.date) -> dt.date:
-    """The oldest day whose rows stay in a table that ages."""
-    assert contract.ages_by is not None
-    return on - dt.timedelta(days=contract.columns[contract.ages_by].retention_days)
+    """The oldest day whose rows stay in a table that counts days."""
+    return on - dt.timedelta(days=contract.days)
 
 
 def aging_registers() -> list[TableContract]:
@@ -58,7 +58,7 @@ def age_registers(warehouse: Path, *, on: dt.date, dry_run: bool) -> list[dict[s
 def age_files_register(config: Config, *, on: dt.date, dry_run: bool) -> dict[str, Any]:
     """Forget landing files that are not there any more and that no line of bronze came from: `age_registers`' row."""
     contract = contract_of("ops.file")
-    kept_from = on - dt.timedelta(days=contract.columns["delivered_on"].retention_days)
+    kept_from = oldest_kept(contract, on)
     needed = {
         file_id
         for source in config.sources
@@ -88,8 +88,7 @@ def age_ids(warehouse: Path, *, on: dt.date, dry_run: bool) -> list[dict[str, An
     Returns:
         A row a table, as `age_registers`.
     """
-    days = contract_of("id.crosswalk").columns["golden_id"].retention_days
-    kept_from = on - dt.timedelta(days=days)
+    kept_from = oldest_kept(contract_of("id.crosswalk"), on)
     over = [
         row["golden_id"]
         for row in rows_at(warehouse, "id.crosswalk", pc.field("live_golden_id").is_null())
@@ -116,9 +115,9 @@ def age_landing(config: Config, *, on: dt.date, dry_run: bool) -> dict[str, Any]
     files, ids = {row["file"] for row in register}, {row["file_id"] for row in register}
     paths = []
     for name, source in sorted(config.sources.items()):
-        kept_from = (on - dt.timedelta(days=source.retention_days)).isoformat()
         for path in sorted(config.landing.glob(f"????-??-??/{name}/**/*")):
             relative = path.relative_to(config.landing)
+            kept_from = source.kept_from(feed_of(path.name, source), on).isoformat()
             if path.is_file() and relative.parts[0] < kept_from:
                 with path.open("rb") as file:
                     # The second of two files with the same bytes is known by these alone.
