@@ -27,6 +27,7 @@ class Mutant(NamedTuple):
 
 
 DECIDE, REACH, GUARDIANS, GATES = (f"consent/{name}.py" for name in ("decide", "reach", "guardians", "gates"))
+PURCHASES, COVERAGE = "profile/purchases.py", "publish/coverage.py"
 MUTANTS = (
     Mutant("rule 1: the oldest statement counts", DECIDE, 'F.desc("asserted_at")', 'F.asc("asserted_at")'),
     Mutant("rule 1: of two at once the yes counts", DECIDE, '        "value",\n        "event_key",', '        F.desc("value"),\n        "event_key",'),
@@ -74,6 +75,13 @@ MUTANTS = (
     Mutant("gate L: sources that forbid linkage are linked", GATES, '& (F.col("linkage") == "allowed")', ""),
     Mutant("collection: a yes never ends", GATES, 'F.to_date("occurred_at") >= F.col("until")', 'F.lit(False)'),
     Mutant("collection: a no is not heard", GATES, "~refused & (granted", "(granted"),
+    Mutant("who bought: a card of nobody known is the payer's", PURCHASES, 'F.when(F.col("member_no").isNull(), without_card).otherwise(F.col("by_member"))', 'F.coalesce(F.col("by_member"), without_card)'),
+    Mutant("who bought: the card of who may not be joined names them", PURCHASES, 'F.when(~F.col("is_barred"), F.col("who")).alias("by_member")', 'F.col("who").alias("by_member")'),
+    Mutant("who bought: whose e-mail it is does not matter", PURCHASES, 'may_tell = F.col("first_barred").isNull() | is_barred_payer', "may_tell = F.lit(True)"),
+    Mutant("who bought: a payment card may not carry an e-mail", PURCHASES, '.isNull() | is_barred_payer', ".isNull()"),
+    Mutant("small cells: what its kind hides is hidden alone", COVERAGE, "(F.row_number().over(in_turn) <= 2)", "(F.row_number().over(in_turn) <= 1)"),
+    Mutant("small cells: who has no phone follows from another purpose", COVERAGE, 'F.max(F.col("is_hidden") & is_without).over(of_kind)', "F.lit(False)"),
+    Mutant("small cells: who has no phone follows from the coverage", COVERAGE, '| F.max(has_no_other).over(of_purpose)', ""),
 )  # fmt: skip
 
 

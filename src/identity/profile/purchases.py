@@ -12,9 +12,10 @@ def identified_lines(
 ) -> DataFrame:
     """Receipt lines with their buyer: the loyalty card's holder, else the payment card's owner, else whose e-mail it is.
 
-    An e-mail that several golden ids carry, or several parts of one, names no buyer. Where card or e-mail is that of a
-    person who may not be joined, there is no buyer: who else paid, or shares the address, did not buy instead. A
-    product that is not known is taken for sensitive.
+    A card that was shown decides alone: where its member is gone or may not be joined, there is no buyer. Without one,
+    there is none where the e-mail is also that of a record that may not be joined, other than the payment card itself:
+    who paid, or shares the address, did not buy instead. An e-mail that several golden ids carry, or several parts of
+    one, names no buyer. A product that is not known is taken for sensitive.
 
     Args:
         lines: silver.sale_line.
@@ -28,23 +29,30 @@ def identified_lines(
         `product_group`, `is_sensitive`, `unit_cost`.
     """
     who = F.struct("golden_id", "part")
-    may_be_joined = F.col("link_permission") == "permitted"
-    keyed = members.select(who.alias("who"), "source", "source_key", may_be_joined.alias("may_be_joined"))
+    is_barred = F.col("link_permission") != "permitted"
+    keyed = members.select(who.alias("who"), "source", "source_key", is_barred.alias("is_barred"))
     by_member = keyed.where("source = 'loyalty'").select(
-        F.col("source_key").alias("member_no"), F.struct("who", "may_be_joined").alias("by_member")
+        F.col("source_key").alias("member_no"), F.when(~F.col("is_barred"), F.col("who")).alias("by_member")
     )
     by_token = keyed.where("source = 'tills'").select(
-        F.col("source_key").alias("payment_token"),
-        F.struct("who", F.lit(True).alias("may_be_joined")).alias("by_token"),
+        F.col("source_key").alias("payment_token"), F.col("who").alias("by_token")
     )
+    barred = F.when(F.col("is_barred"), F.col("who"))
     by_email = (
         identifiers.where("namespace = 'email'")
         .join(keyed, on=["source", "source_key"], how="inner")
         .groupBy(F.col("value_hmac").alias("email_hmac"))
-        .agg(F.collect_set("who").alias("ids"), F.every("may_be_joined").alias("may_be_joined"))
-        .where("size(ids) = 1")
-        .select("email_hmac", F.struct(F.col("ids")[0].alias("who"), "may_be_joined").alias("by_email"))
+        .agg(
+            F.when(F.min("who") == F.max("who"), F.min("who")).alias("by_email"),
+            F.min(barred).alias("first_barred"),
+            F.max(barred).alias("last_barred"),
+        )
     )
+    by_payer = F.col("by_token")
+    is_barred_payer = (F.col("first_barred") == by_payer) & (F.col("last_barred") == by_payer)
+    may_tell = F.col("first_barred").isNull() | is_barred_payer
+    without_card = F.when(may_tell, F.coalesce("by_token", "by_email"))
+    buyer = F.when(F.col("member_no").isNull(), without_card).otherwise(F.col("by_member"))
     first = F.min("valid_from_on").over(Window.partitionBy("product_id"))
     from_on = F.when(F.col("valid_from_on") > first, F.col("valid_from_on"))
     version = products.withColumn("from_on", from_on).select(
@@ -66,8 +74,7 @@ def identified_lines(
         .join(by_token, on="payment_token", how="left")
         .join(by_email, on="email_hmac", how="left")
         .join(version, on=of_the_day, how="left")
-        .withColumn("by", F.coalesce("by_member", "by_token", "by_email"))
-        .withColumn("who", F.when(F.col("by.may_be_joined"), F.col("by.who")))
+        .withColumn("who", buyer)
         .select(
             *lines.columns,
             F.col("who.golden_id").alias("buyer"),

@@ -1,7 +1,8 @@
 """How many customers a purpose reaches, and why not the others: numbers for BI, small cells hidden.
 
 A hidden number must not follow from the others: the cells of a purpose add up to all customers, so where one cell is
-small, at least one more is hidden, until the hidden ones together are no small cell.
+small, at least one more is hidden, until the hidden ones together are no small cell. And who has no e-mail, or no phone,
+is as many for every purpose that needs one: those are hidden for all of these purposes or for none.
 """
 
 import datetime as dt
@@ -30,8 +31,9 @@ def decided_cells(
     """How many customers each purpose's decision and rule is about, and which of the numbers must be hidden.
 
     A customer of several contact points counts once: permitted if any of them is. `coverage` tells the sum of what is
-    permitted, so a small cell takes the smallest of the same decision along; where a whole decision is small, for
-    which there is no coverage told, of both decisions.
+    permitted, so a small cell takes the smallest of the same decision along, last of all who has no contact point.
+    Where a whole decision is small, or has nothing else to take along, both decisions' cells are one sum, and there is
+    no coverage told.
 
     Args:
         effective: consent.effective.
@@ -40,7 +42,8 @@ def decided_cells(
         min_cell: Customers from which a number is shown.
 
     Returns:
-        `purpose`, `decision`, `rule_no`, `customers`, `is_hidden`.
+        `purpose`, `decision`, `rule_no`, `customers`, `is_hidden`, `is_one_sum` (of the purpose: its decisions must
+        not be told apart).
     """
     best = F.min(F.struct((F.col("decision") == "deny").alias("is_denied"), "rule_no")).alias("best")
     decided = effective.groupBy("golden_id", "purpose").agg(best)
@@ -52,31 +55,41 @@ def decided_cells(
         F.when(is_denied, "deny").otherwise("permit").alias("decision"),
         F.coalesce("best.rule_no", F.lit(NO_CONTACT_POINT)).alias("rule_no"),
     ).agg(F.count("*").alias("customers"))
-    is_small = F.col("customers") < min_cell
-    of_decision = F.sum("customers").over(Window.partitionBy("purpose", "decision"))
-    whole_is_small = (F.min("of_decision").over(Window.partitionBy("purpose"))) < min_cell
+    contacts = F.create_map(
+        *(F.lit(told) for name, p in purposes.items() for told in (name, p.contact or ""))
+    )
+    of_decision, of_purpose = Window.partitionBy("purpose", "decision"), Window.partitionBy("purpose")
+    # A purpose without a contact point is a kind of its own.
+    of_kind = Window.partitionBy("contact", F.when(F.col("contact") == "", F.col("purpose")))
+    is_without = F.col("rule_no") == NO_CONTACT_POINT
+    has_no_other = F.col("must") & is_without & (F.col("cells") == 1)
     return (
-        cells.withColumn("of_decision", of_decision)
-        .withColumn("whole_is_small", whole_is_small)
-        .select(
-            *_CELL,
-            "customers",
-            (
-                is_small
-                | _goes_along(["purpose", "decision"], min_cell)
-                | (F.col("whole_is_small") & _goes_along(["purpose"], min_cell))
-            ).alias("is_hidden"),
+        cells.withColumn("contact", contacts[F.col("purpose")])
+        .withColumn("cells", F.count("*").over(of_decision))
+        .withColumn("decided", F.sum("customers").over(of_decision))
+        .withColumn("must", F.col("customers") < min_cell)
+        .withColumn("is_one_sum", F.min("decided").over(of_purpose) < min_cell)
+        .withColumn("is_hidden", _goes_along(min_cell))
+        .withColumn(
+            "must", F.col("must") | (is_without & F.max(F.col("is_hidden") & is_without).over(of_kind))
         )
+        .withColumn("is_one_sum", F.col("is_one_sum") | F.max(has_no_other).over(of_purpose))
+        .select(*_CELL, "customers", _goes_along(min_cell).alias("is_hidden"), "is_one_sum")
     )
 
 
-def _goes_along(group: list[str], min_cell: int) -> Column:
-    """Where a group has a small cell: the smallest of the group, two at least, until together they are not small."""
-    of_group = Window.partitionBy(*group)
-    ascending = of_group.orderBy("customers", *_CELL)
-    before = F.sum("customers").over(ascending.rowsBetween(Window.unboundedPreceding, -1))
-    along = (F.row_number().over(ascending) <= 2) | (F.coalesce(before, F.lit(0)) < min_cell)
-    return (F.min("customers").over(of_group) < min_cell) & along
+def _goes_along(min_cell: int) -> Column:
+    """What `must` be hidden and what goes along: two cells of a sum that is told at least, until they are not small."""
+
+    def along(*group: str) -> Column:
+        of_group = Window.partitionBy(*group)
+        # Those without a contact point last: what they tell of other purposes would have to be hidden there, too.
+        in_turn = of_group.orderBy(F.desc("must"), F.col("rule_no") == NO_CONTACT_POINT, "customers", *_CELL)
+        before = F.sum("customers").over(in_turn.rowsBetween(Window.unboundedPreceding, -1))
+        is_next = (F.row_number().over(in_turn) <= 2) | (F.coalesce(before, F.lit(0)) < min_cell)
+        return F.max("must").over(of_group) & is_next
+
+    return F.col("must") | along("purpose", "decision") | (F.col("is_one_sum") & along("purpose"))
 
 
 def consent_kpi(cells: DataFrame, *, on: dt.date) -> DataFrame:
@@ -105,8 +118,8 @@ def coverage(
 ) -> DataFrame:
     """gold.coverage of a run date: of customers and of sales, what is left for each purpose.
 
-    Hidden where few customers are covered or few are not, and where few of the covered bought anything, or few bought
-    what is not covered: another purpose that covers them too shows by how much it is more.
+    Hidden where few customers are covered or few are not (`is_one_sum`), and where few of the covered bought anything,
+    or few bought what is not covered: another purpose that covers them too shows by how much it is more.
 
     Args:
         cells: `decided_cells` of the same customers.
@@ -141,7 +154,9 @@ def coverage(
         .agg(F.count_distinct("golden_id").alias("buyers_left_out"))
     )
     permits = F.when(F.col("decision") == "permit", F.col("customers"))
-    reached = cells.groupBy("purpose").agg(F.coalesce(F.sum(permits), F.lit(0)).alias("customers"))
+    reached = cells.groupBy("purpose").agg(
+        F.coalesce(F.sum(permits), F.lit(0)).alias("customers"), F.max("is_one_sum").alias("is_one_sum")
+    )
     sold = lines.groupBy("currency").agg(F.sum("net_amount").alias("sold"))
     # Whatever is sold, how many customers are covered is told.
     currencies = F.when(F.size("sold_in") > 0, F.col("sold_in")).otherwise(
@@ -159,9 +174,8 @@ def coverage(
         .join(left_out, on=["purpose", "currency"], how="left")
         .na.fill(0, ["buyers", "buyers_left_out", "purchases", "net_amount"])
     )
-    left = F.col("everybody") - F.col("customers")
-    told_of = (F.col("customers"), left, F.col("buyers"), F.col("buyers_left_out"))
-    is_hidden = reduce(Column.__or__, (_is_few(count, min_cell) for count in told_of))
+    told_of = (F.col("buyers"), F.col("buyers_left_out"))
+    is_hidden = reduce(Column.__or__, (_is_few(count, min_cell) for count in told_of), F.col("is_one_sum"))
     return (
         told.withColumn("share", F.col("customers") / F.nullif("everybody", F.lit(0)))
         .withColumn("sales_share", (F.col("net_amount") / F.nullif("sold", F.lit(0))).cast("double"))

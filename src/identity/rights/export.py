@@ -123,10 +123,10 @@ def _frames(tables: Tables, config: Config, subject: Subject, *, key: bytes) -> 
     def of_ids(name: str) -> DataFrame:
         return tables.read(name).join(today, on="golden_id", how="left_semi")
 
-    # In gold the card of a person who may not be joined says nothing; of her own right of access it says all.
+    # In gold the card of a person who may not be joined, or is gone, says nothing; of her own right of access it says all.
     lines = identified_lines(
         tables.read("silver.sale_line"),
-        members.withColumn("link_permission", F.lit("permitted")),
+        known.withColumn("link_permission", F.lit("permitted")),
         identifiers,
         tables.read("silver.product"),
     )

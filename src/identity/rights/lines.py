@@ -16,8 +16,9 @@ _LINE = ["source", "feed", "file_id", "row_no"]
 def holders(members: DataFrame, identifiers: DataFrame, cards: DataFrame, *, key: bytes) -> DataFrame:
     """Who holds an identifier alone: a row an identifier.
 
-    A record's own key is that record's; a loyalty card its member's; an e-mail is held by the one confirmed part
-    whose records carry it, and by nobody where several do.
+    A record's own key is that record's; a loyalty card its member's, and nobody's where that is nobody known: who paid
+    does not hold it instead. An e-mail is held by the one confirmed part whose records carry it, and by nobody where
+    several do.
 
     Args:
         members: Records and whose each is: `golden_id`, `part`, `source`, `source_key`.
@@ -26,7 +27,7 @@ def holders(members: DataFrame, identifiers: DataFrame, cards: DataFrame, *, key
         key: Key of identifier hashes.
 
     Returns:
-        `namespace`, `value_hmac`, `golden_id`, `part`.
+        `namespace`, `value_hmac`, `golden_id`, `part` (both null for a card that is nobody's).
     """
     spaces = F.create_map(*(F.lit(x) for space, source in OWN_KEYS.items() for x in (source, space)))
     own = members.withColumn("namespace", spaces[F.col("source")]).where("namespace is not null")
@@ -37,7 +38,7 @@ def holders(members: DataFrame, identifiers: DataFrame, cards: DataFrame, *, key
     space = F.lit("loyalty_card")
     of_cards = cards.select(
         F.lit("loyalty").alias("source"), F.col("member_no").alias("source_key"), "card_no"
-    ).join(members.select(*_KEY, "golden_id", "part"), on=_KEY, how="inner")
+    ).join(members.select(*_KEY, "golden_id", "part"), on=_KEY, how="left")
     of_cards = of_cards.select(
         space.alias("namespace"),
         value_hash(space, F.col("card_no"), key=key).alias("value_hmac"),

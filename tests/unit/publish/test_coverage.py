@@ -14,11 +14,14 @@ from identity.publish.coverage import NO_CONTACT_POINT, consent_kpi, coverage, d
 ON = dt.date(2026, 2, 1)
 K = 5
 EFFECTIVE = "golden_id string, purpose string, contact_point string, decision string, rule_no int"
+LINES = "receipt_id string, buyer string, part string, currency string, net_amount decimal(18,2)"
 Cell = tuple[str, int]
 
 
-def purposes(*names: str) -> dict[str, Purpose]:
-    return {name: Purpose(basis="consent", retention_days=1) for name in names}
+def purposes(*names: str, **contacts: str) -> dict[str, Purpose]:
+    """Purposes; by name, the kind of contact point that some need."""
+    plain = Purpose(basis="consent", retention_days=1)
+    return {name: plain.model_copy(update={"contact": contacts.get(name)}) for name in names}
 
 
 def world(spark: SparkSession, cells: dict[str, dict[Cell, int]]) -> tuple[DataFrame, DataFrame]:
@@ -36,9 +39,11 @@ def world(spark: SparkSession, cells: dict[str, dict[Cell, int]]) -> tuple[DataF
     return spark.createDataFrame(told, EFFECTIVE), people
 
 
-def kpi_of(spark: SparkSession, cells: dict[str, dict[Cell, int]]) -> dict[str, dict[Cell, Row]]:
+def kpi_of(
+    spark: SparkSession, cells: dict[str, dict[Cell, int]], **contacts: str
+) -> dict[str, dict[Cell, Row]]:
     effective, people = world(spark, cells)
-    counted = decided_cells(effective, people, purposes=purposes(*cells), min_cell=K)
+    counted = decided_cells(effective, people, purposes=purposes(*cells, **contacts), min_cell=K)
     rows = consent_kpi(counted, on=ON).collect()
     assert {row["as_of_on"] for row in rows} == {ON}
     return {
@@ -114,6 +119,106 @@ def test_a_small_permit_hides_another_permit_and_no_refusal(spark: SparkSession)
     assert {cell for cell, row in told.items() if row["is_hidden"]} == {("permit", 1), ("permit", 3)}
 
 
+def test_who_has_no_phone_is_as_many_for_every_purpose_that_needs_one(spark: SparkSession):
+    """Were the 50 without a phone hidden with the 3, `call` would tell them: 1013 - 900 - 60 - 50 = 3."""
+    cells = {
+        "sms": {("permit", 1): 900, ("deny", 1): 60, ("deny", 0): 50, ("deny", 5): 3},
+        "call": {("permit", 1): 900, ("deny", 1): 63, ("deny", 0): 50},
+    }
+    told = kpi_of(spark, cells, sms="phone", call="phone")
+    hidden = {(name, *cell) for name, rows in told.items() for cell, row in rows.items() if row["is_hidden"]}
+    assert hidden == {("sms", "deny", 5), ("sms", "deny", 1)}
+
+
+def test_who_has_no_phone_is_hidden_for_every_purpose_that_needs_one_or_for_none(spark: SparkSession):
+    """In `sms` nothing else can go along with the 3, so the 110 go everywhere, and in each purpose another with them.
+
+    All who have a phone permit `fax`: its coverage would tell who has none, and is hidden, too.
+    """
+    cells = {
+        "sms": {("permit", 1): 900, ("deny", 0): 110, ("deny", 5): 3},
+        "call": {("permit", 1): 840, ("deny", 0): 110, ("deny", 1): 53, ("deny", 5): 10},
+        "fax": {("permit", 1): 803, ("permit", 3): 100, ("deny", 0): 110},
+        "mail": {("permit", 1): 890, ("deny", 0): 110, ("deny", 5): 13},
+        "post": {("permit", 1): 890, ("deny", 1): 110, ("deny", 5): 13},
+    }
+    contacts = {"sms": "phone", "call": "phone", "fax": "phone", "mail": "email"}
+    shown = kpi_of(spark, cells, **contacts)
+    hidden = {(name, *cell) for name, rows in shown.items() for cell, row in rows.items() if row["is_hidden"]}
+    assert hidden == {
+        ("sms", "deny", 0), ("sms", "deny", 5),
+        ("call", "deny", 0), ("call", "deny", 5),
+        ("fax", "deny", 0), ("fax", "permit", 3),
+    }  # fmt: skip
+    told = coverage_of(spark, cells, **contacts)
+    assert told == {"sms": 900, "call": 840, "fax": None, "mail": 890, "post": 890}
+
+
+def test_no_hidden_number_follows_from_another_purpose(spark: SparkSession):
+    """Drawn tables: what is hidden as unknowns, what is told as equations, and none has one solution for an unknown.
+
+    Purposes of one kind of contact point share the unknown of those without one. All customers are known.
+    """
+    rng, everybody = np.random.default_rng(11), 60
+    refused: list[Cell] = [("deny", 1), ("deny", 2), ("deny", 5)]
+    granted: list[Cell] = [("permit", 1), ("permit", 3)]
+    without_any = ("deny", NO_CONTACT_POINT)
+    drawn: dict[str, dict[Cell, int]] = {}
+    for kind in range(50):
+        without = int(rng.choice([0, 1, 3, 4, 5, 8, 20]))
+        for number in range(3):
+            picked = [cell for cell in refused + granted if rng.random() < 0.45]
+            counts = {cell: int(rng.choice([1, 2, 3, 4, 5, 6, 9])) for cell in picked}
+            rest = (refused + granted)[rng.integers(5)]
+            counts[rest] = everybody - without - sum(n for cell, n in counts.items() if cell != rest)
+            drawn[f"p{kind:02}_{number}"] = counts | ({without_any: without} if without else {})
+    contacts = {name: name.split("_")[0] for name in drawn}
+    shown = kpi_of(spark, drawn, **contacts)
+    reached = coverage_of(spark, drawn, **contacts)
+    with_hidden = spread = 0
+    for kind in sorted(set(contacts.values())):
+        names = [name for name in drawn if contacts[name] == kind]
+        told: dict[bool, set[tuple[str, Cell]]] = {True: set(), False: set()}
+        sums: list[dict[tuple[str, Cell], int]] = []
+        for name in names:
+            groups = [["permit", "deny"]] if reached[name] is None else [["permit"], ["deny"]]
+            added_up: list[dict[tuple[str, Cell], int]] = [{} for _ in groups]
+            for cell, number in drawn[name].items():
+                is_hidden = shown[name][cell]["is_hidden"]
+                assert is_hidden or number >= K
+                which = (kind if cell == without_any else name, cell)
+                told[is_hidden].add(which)
+                if is_hidden:
+                    [group] = [n for n, decisions in enumerate(groups) if cell[0] in decisions]
+                    added_up[group][which] = number
+            sums += filter(None, added_up)
+        assert not told[True] & told[False]  # what is hidden once is told nowhere else
+        assert all(sum(each.values()) >= K for each in sums)
+        unknowns = sorted(told[True])
+        if not unknowns:
+            continue
+        equations = np.array([[which in each for which in unknowns] for each in sums], dtype=float)
+        rank = np.linalg.matrix_rank(equations)
+        for alone in np.eye(len(unknowns)):
+            assert np.linalg.matrix_rank(np.vstack([equations, alone])) == rank + 1
+        with_hidden += 1
+        spread += (kind, without_any) in unknowns and drawn[names[0]][without_any] >= K
+    assert (with_hidden > 30, spread > 5) == (True, True)
+
+
+def coverage_of(
+    spark: SparkSession, cells: dict[str, dict[Cell, int]], **contacts: str
+) -> dict[str, int | None]:
+    """How many customers the coverage tells of each purpose, where nothing was sold."""
+    effective, people = world(spark, cells)
+    names = purposes(*cells, **contacts)
+    counted = decided_cells(effective, people, purposes=names, min_cell=K)
+    permitted = effective.where("decision = 'permit'").selectExpr("purpose", "golden_id", "'p' as part")
+    sold = spark.createDataFrame([], LINES)
+    rows = coverage(counted, people, sold, permitted, purposes=names, min_cell=K, on=ON).collect()
+    return {row["purpose"]: row["customers"] for row in rows}
+
+
 def covered(
     spark: SparkSession, cells: dict[Cell, int], lines: list[tuple[Any, ...]], others: int = 0
 ) -> list[Row]:
@@ -121,9 +226,7 @@ def covered(
     names = purposes("a", "all")
     counted = decided_cells(effective, people, purposes=names, min_cell=K)
     permitted = effective.where("decision = 'permit'").selectExpr("purpose", "golden_id", "'p' as part")
-    sold = spark.createDataFrame(
-        lines, "receipt_id string, buyer string, part string, currency string, net_amount decimal(18,2)"
-    )
+    sold = spark.createDataFrame(lines, LINES)
     told = coverage(
         counted, people, sold, permitted, purposes=purposes("a", "all"), min_cell=K, on=ON
     ).collect()

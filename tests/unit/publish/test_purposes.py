@@ -75,7 +75,7 @@ def members(spark: SparkSession) -> DataFrame:
     )
 
 
-def line(receipt: str, product: str, **who: str) -> dict[str, Any]:
+def line(receipt: str, product: str, **who: str | None) -> dict[str, Any]:
     return {
         "receipt_id": receipt, "line_no": 1 if product != "pill" else 2, "sold_at": SOLD_AT,
         "product_id": product, "quantity": 1, "net_amount": Decimal(10), "currency": "EUR", "store_id": "s", **who,
@@ -116,36 +116,6 @@ def test_a_purchase_belongs_to_the_part_whose_card_or_email_it_was(lines: DataFr
         ("r2", "pan", "g", "b"),
         ("r3", "pan", None, None),  # an e-mail of both parts does not say which of them bought
         ("r4", "pan", "g", "b"),
-    }
-
-
-def test_what_is_of_somebody_who_may_not_be_joined_is_nobody_elses(spark: SparkSession, members: DataFrame):
-    alone = {"golden_id": "h", "part": "h", "level": "identified", "confidence": 1.0}
-    barred = rows(
-        spark,
-        "id.golden_member",
-        {**alone, "source": "loyalty", "source_key": "m2", "link_permission": "barred"},
-    )
-    carried = [("shared", "crm", "c1"), ("shared", "loyalty", "m2"), ("of_b", "crm", "c1")]
-    emails = rows(
-        spark,
-        "silver.identifier",
-        *({"namespace": "email", "value_hmac": v, "source": s, "source_key": k} for v, s, k in carried),
-    )
-    sold = rows(
-        spark,
-        "silver.sale_line",
-        line("her card, his e-mail", "pan", member_no="m2", email_hmac="of_b"),
-        line("her card, his payment card", "pan", member_no="m2", payment_token="t1"),
-        line("their e-mail", "pan", email_hmac="shared"),
-        line("his card, her e-mail", "pan", member_no="m1", email_hmac="shared"),
-    )
-    found_lines = identified_lines(sold, members.unionByName(barred), emails, rows(spark, "silver.product"))
-    assert found(found_lines.select("receipt_id", "buyer")) == {
-        ("her card, his e-mail", None),
-        ("her card, his payment card", None),
-        ("their e-mail", None),
-        ("his card, her e-mail", "g"),
     }
 
 
