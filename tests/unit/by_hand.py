@@ -1,6 +1,7 @@
 """Rows of tables written by hand: a test tells what it is about, and the rest is as a contract allows."""
 
 import datetime as dt
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from identity.tables import replace_at
 
 _EMPTY = {
     "string": "x", "int": 1, "bigint": 1, "double": 1.0, "boolean": False, "array<string>": [],
-    "date": dt.date(2026, 2, 1), "timestamp": dt.datetime(2026, 1, 1, tzinfo=dt.UTC),
+    "decimal(18,2)": Decimal(1), "date": dt.date(2026, 2, 1), "timestamp": dt.datetime(2026, 1, 1, tzinfo=dt.UTC),
 }  # fmt: skip
 
 
