@@ -1,4 +1,4 @@
-"""Break each rule of the decision on purpose, and see that a test notices: `make mutants`.
+"""Break each rule of consent on purpose, and see that a test notices: `make mutants`.
 
 Every mutant is one change of the code, made in a copy of the tree; the cases and the drawn worlds run on it. A mutant that
 no test catches is printed as survived and ends with exit code 1, and so does one whose text is no longer in the code.
@@ -14,7 +14,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).parents[1]
-TESTS = ("tests/unit/consent", "tests/unit/publish", "tests/property/test_consent.py")
+_PUBLISHED = ("tests/unit/publish",)
+# By the folder of what is changed.
+TESTS = {
+    "consent": ("tests/unit/consent", *_PUBLISHED, "tests/property/test_consent.py"),
+    "publish": _PUBLISHED,
+    "stages": _PUBLISHED,
+}
 
 
 class Mutant(NamedTuple):
@@ -28,6 +34,7 @@ class Mutant(NamedTuple):
 
 DECIDE, REACH, GUARDIANS, GATES = (f"consent/{name}.py" for name in ("decide", "reach", "guardians", "gates"))
 PURCHASES, COVERAGE = "profile/purchases.py", "publish/coverage.py"
+PROFILE, PUBLISH = "stages/profile.py", "stages/publish.py"
 MUTANTS = (
     Mutant("rule 1: the oldest statement counts", DECIDE, 'F.desc("asserted_at")', 'F.asc("asserted_at")'),
     Mutant("rule 1: of two at once the yes counts", DECIDE, '        "value",\n        "event_key",', '        F.desc("value"),\n        "event_key",'),
@@ -82,6 +89,16 @@ MUTANTS = (
     Mutant("small cells: what its kind hides is hidden alone", COVERAGE, "(F.row_number().over(in_turn) <= 2)", "(F.row_number().over(in_turn) <= 1)"),
     Mutant("small cells: who has no phone follows from another purpose", COVERAGE, 'F.max(F.col("is_hidden") & is_without).over(of_kind)', "F.lit(False)"),
     Mutant("small cells: who has no phone follows from the coverage", COVERAGE, '| F.max(has_no_other).over(of_purpose)', ""),
+    Mutant("profiles: closed complaints pause", PROFILE, " and status = 'open'", ""),
+    Mutant("profiles: whatever is open pauses", PROFILE, "interaction_type = 'complaint' and ", ""),
+    Mutant("metrics: whoever permits it is measured", PROFILE, """known.where("subject_kind = 'customer'").select(""", "known.select("),
+    Mutant("metrics: whoever is a customer is measured", PROFILE, 'customers.join(analytics, on=_PART, how="left_semi")', "customers"),
+    Mutant("numbers: whoever is known is counted", COVERAGE, "subject_kind = 'customer' and is_person", "is_person"),
+    Mutant("numbers: devices are counted", COVERAGE, "subject_kind = 'customer' and is_person", "subject_kind = 'customer'"),
+    Mutant("numbers: small cells are told", PROFILE, "purposes=run.config.purposes, min_cell=min_cell", "purposes=run.config.purposes, min_cell=1"),
+    Mutant("numbers: coverage of few is told", PROFILE, "min_cell=min_cell, on=run.on", "min_cell=1, on=run.on"),
+    Mutant("numbers: rows of few are told", PUBLISH, "is_hidden=hidden.get(name)", "is_hidden=None"),
+    Mutant("numbers: rows tell what coverage hides", PUBLISH, "bool if purposes.get(name) in uncovered else ", ""),
 )  # fmt: skip
 
 
@@ -97,7 +114,7 @@ def caught(mutant: Mutant) -> bool:
                 shutil.copy(source, copy / part)
         path = copy / "src/identity" / mutant.file
         path.write_text(path.read_text(encoding="utf-8").replace(mutant.old, mutant.new, 1), encoding="utf-8")
-        for tests in TESTS:
+        for tests in TESTS[Path(mutant.file).parts[0]]:
             command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", tests]
             run = subprocess.run(
                 command,

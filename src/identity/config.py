@@ -233,6 +233,10 @@ class Publication(Frozen):
     changed_ids_never_stopped: int = Field(ge=0)
     min_cell: int = Field(default=5, ge=1)
 
+    def is_few(self, count: int) -> bool:
+        """Somebody, but so few that the number is hidden; nobody is told."""
+        return 0 < count < self.min_cell
+
 
 class SparkSettings(Frozen):
     """How Spark starts; `small` is tuned for a laptop and little data, `large` for a cluster."""

@@ -52,7 +52,7 @@ class CheckResult:
         table: Table checked.
         demand: What was expected.
         success: Whether it held.
-        checked: Rows looked at; None for facts, and when it could not be evaluated.
+        checked: Rows looked at; None for facts, when it could not be evaluated, and where the number is hidden.
         unexpected: Rows that broke it; for a key the rows too many, for the columns of a table the positions
             that differ, for a fact the count itself; None when it could not be evaluated.
     """
@@ -105,7 +105,7 @@ class CheckResult:
         elif self.unexpected is None:
             counts = {"observed_value": "could not be evaluated"}
         elif self.checked is None:
-            counts = {"observed_value": unexpected}
+            counts = {"observed_value": unexpected} | ({} if unexpected else {"unexpected_percent": 0.0})
         if kind == KEY_TO_BE_UNIQUE:
             key = list(arguments["column_list"])
             if len(key) == 1:

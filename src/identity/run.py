@@ -27,12 +27,12 @@ BLAST_RADIUS: Final = "blast_radius."
 
 @dataclass
 class Stage:
-    """A stage of a run: its rows by table or kind, and its seconds."""
+    """A stage of a run: its rows by table or kind (None where the number is hidden), and its seconds."""
 
     name: str
     started_at: dt.datetime
     seconds: float = 0.0
-    counts: dict[str, int] = field(default_factory=dict)
+    counts: dict[str, int | None] = field(default_factory=dict)
 
 
 @dataclass
@@ -126,8 +126,8 @@ class Run:
         by_table = [
             n for name, n in stage.counts.items() if "." in name and not name.startswith(BLAST_RADIUS)
         ]
-        said = [f"{name} {n:,}" for name, n in stage.counts.items() if "." not in name]
-        said += [f"{len(by_table)} tables, {sum(by_table):,} rows"] if by_table else []
+        said = [f"{name} {n:,}" for name, n in stage.counts.items() if "." not in name and n is not None]
+        said += [f"{len(by_table)} tables, {sum(n or 0 for n in by_table):,} rows"] if by_table else []
         self.console.print(
             f"[green]✓[/] {self.on}  {name:<12} {stage.seconds:6.1f} s  [dim]{', '.join(said)}[/]",
             highlight=False,

@@ -56,7 +56,7 @@ def show(summary: Summary, console: Console) -> None:
     _print(console, "Blast radius: yesterday's golden ids", radius.get("ids", []))
     _print(console, "Blast radius: records that got another id", radius.get("records_moved", []))
     _print(console, "Edges", summary["edges"])
-    _print(console, "Gold", [{"table": name, "rows": n} for name, n in summary["gold"].items()])
+    _print(console, "Gold", [{"table": name, "rows": told_rows(n)} for name, n in summary["gold"].items()])
     _print(console, "Sales, in currency units", summary["reconciliation"])
     _print(console, "What consent leaves, by purpose", told_coverage(summary["coverage"]))
     _print(console, "Gates", summary["gates"])
@@ -86,7 +86,9 @@ def _print(console: Console, title: str, rows: list[dict[str, Any]]) -> None:
 
 def _sources(run: Run) -> list[dict[str, Any]]:
     """Delivered = accepted + quarantined + suppressed + barred, by source, of the files taken for this run date."""
-    barred = {key.removeprefix("barred "): n for key, n in _counts(run).items() if key.startswith("barred ")}
+    barred = {
+        key.removeprefix("barred "): n or 0 for key, n in _counts(run).items() if key.startswith("barred ")
+    }
     sums: dict[str, Counter[str]] = {}
     for row in run.taken_files():
         counted = {name: row[name] for name in ("delivered", "accepted", "quarantined", "suppressed")}
@@ -104,10 +106,10 @@ def _sources(run: Run) -> list[dict[str, Any]]:
     ]
 
 
-def _counts(run: Run) -> dict[str, int]:
+def _counts(run: Run) -> dict[str, int | None]:
     """What the stages of this run counted; stages run apart left it in ops.run_stage, where the newest stands."""
     before = [row for row in run.tables.rows("ops.run_stage") if row["run_id"] == run.id]
-    counts: dict[str, int] = {}
+    counts: dict[str, int | None] = {}
     for row in sorted(before, key=lambda row: row["started_at"]):
         counts |= row["counts"]
     for stage in run.stages:
@@ -224,6 +226,11 @@ def _coverage(run: Run) -> list[dict[str, Any]]:
         if row["currency"] != "none":
             shown["sales_share"][row["currency"]] = row["sales_share"]
     return list(told.values())
+
+
+def told_rows(count: int | None) -> int | str:
+    """A number of rows as it is shown to a person; one that is of too few customers as `hidden`."""
+    return "hidden" if count is None else count
 
 
 def told_coverage(coverage: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -150,6 +150,43 @@ def test_contact_points_are_shown_only_to_purposes_that_may_contact():
     assert shown == {"marketing.email", "marketing.sms", "marketing.phone"}
 
 
+# Tables of numbers
+
+
+def _hides_small_numbers(table: TableContract) -> bool:
+    """Whether a table says where its numbers are hidden, and every column beside its key can be empty there."""
+    flag = table.columns.get("is_hidden")
+    beside = {n: c for n, c in table.columns.items() if n not in {*table.key, "is_hidden"}}
+    return (
+        flag is not None and flag.type == "boolean" and flag.required
+        and not any(column.required for column in beside.values())
+    )  # fmt: skip
+
+
+def _of_nobody(table: TableContract) -> bool:
+    """Whether the rows of a gold table are of no golden id: then they are numbers of many."""
+    return table.layer == "gold" and "golden_id" not in table.columns
+
+
+@pytest.mark.parametrize("table", filter(_of_nobody, TABLES), ids=lambda table: table.name)
+def test_a_gold_table_of_numbers_hides_the_small_ones(table: TableContract):
+    assert _hides_small_numbers(table)
+
+
+def test_the_tables_of_numbers_are_these_and_one_that_forgets_is_found():
+    assert {"gold.consent_kpi", "gold.coverage"} <= {t.name for t in TABLES if _of_nobody(t)}
+    # Nor does a key of golden ids, receipt lines or events go without the golden id.
+    keys = {t.key for t in TABLES if t.layer == "gold" and not _of_nobody(t)}
+    assert keys == {
+        ("golden_id",), ("golden_id", "as_of_on", "currency"), ("receipt_id", "line_no"), ("touchpoint_id",),
+    }  # fmt: skip
+    kpi = contract_of("gold.consent_kpi")
+    without = {name: column for name, column in kpi.columns.items() if name != "is_hidden"}
+    assert not _hides_small_numbers(kpi.model_copy(update={"columns": without}))
+    always = kpi.columns | {"customers": kpi.columns["customers"].model_copy(update={"required": True})}
+    assert not _hides_small_numbers(kpi.model_copy(update={"columns": always}))
+
+
 # Finding a contract
 
 

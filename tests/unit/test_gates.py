@@ -44,6 +44,20 @@ def test_every_table_is_checked_against_its_own_contract(
     assert {check.gate for check in run.checks} == {"silver"}
 
 
+def test_a_hidden_number_of_rows_is_told_nowhere(run: Run, spark: SparkSession) -> None:
+    store, product, *_ = CONTRACTS
+    with TableGate(run, "gold") as gate:
+        for contract in (store, product):
+            gate.check(
+                run.tables.stage(made_up(spark, contract, rows=3), contract), is_hidden={3}.__contains__
+            )
+        gate.stage(made_up(spark, CONTRACTS[2], rows=3), CONTRACTS[2])
+        rows = gate.settle()
+    assert rows == {store.name: None, product.name: None, CONTRACTS[2].name: 3}
+    assert {check.checked for check in run.checks if check.table == store.name} == {None}
+    assert all(check.success for check in run.checks)
+
+
 def test_what_fails_stops_at_settle_and_is_kept(run: Run, spark: SparkSession) -> None:
     store, product, *_ = CONTRACTS
     twice = made_up(spark, product, rows=3)

@@ -21,13 +21,13 @@ SUMMARY: dict[str, Any] = {
     "blast_radius": {
         "ids": [{"what": "kept", "golden_ids": 1101}, {"what": "merged away", "golden_ids": 17}],
         "records_moved": [{"why": "matching", "records": 23}],
-        "gold_rows": [{"table": "profile_core", "rows": 19}],
+        "gold_rows": [{"table": "profile_core", "rows": 19}, {"table": "profile_service", "rows": None}],
     },
     "edges": [
         {"kind": "deterministic", "rule": "email", "fate": "used", "reason": None, "edges": 77},
         {"kind": "probabilistic", "rule": "m-1", "fate": "rejected", "reason": "names_differ", "edges": 13},
     ],
-    "gold": {"gold.profile_core": 1157, "gold.purchase_fact": 4321},
+    "gold": {"gold.profile_core": 1157, "gold.profile_marketing_ads": None, "gold.purchase_fact": 4321},
     "reconciliation": [
         {
             "currency": "EUR", "till_total": "200.00", "identified": "50.00", "unidentified": "150.00",
@@ -105,6 +105,14 @@ def test_headlines_and_every_number_are_there(tmp_path: Path):
         "hidden",
         "EUR hidden",
     } <= cells
+
+
+def test_a_hidden_number_is_told_as_hidden_and_has_no_bar(tmp_path: Path):
+    html, _ = page(tmp_path)
+    rows = re.findall(r"<tr><td>(\w+)</td><td[^>]*>\s*(\S+?)</td></tr>", html)
+    assert dict(rows)["profile_marketing_ads"] == dict(rows)["profile_service"] == "hidden"
+    bars = re.findall(r'aria-label="rows: ([\d,]+); bar: (\w+)"', html)
+    assert bars == [("1,157", "profile_core"), ("4,321", "purchase_fact")]
 
 
 def test_a_bar_is_as_long_as_its_number(tmp_path: Path):

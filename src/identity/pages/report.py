@@ -10,7 +10,7 @@ from typing import Any, Final
 from markupsafe import Markup
 
 from identity.pages.page import BAD, GOOD, NEUTRAL, WARNING, Figure, bars, write_page
-from identity.summary import Summary, told_coverage
+from identity.summary import Summary, told_coverage, told_rows
 
 _GATES: Final = Markup(
     "What was asked of every table, and how it was answered, is in the "
@@ -68,7 +68,10 @@ def _figures(summary: Summary, evaluation: Mapping[str, Any] | None) -> list[Fig
         {"rule": row["rule"], "became": row["reason"] or "used", "fate": row["fate"], "edges": row["edges"]}
         for row in summary["edges"]
     ]
-    gold = [{"table": name.removeprefix("gold."), "rows": n} for name, n in summary["gold"].items()]
+    gold = [
+        {"table": name.removeprefix("gold."), "rows": told_rows(n)} for name, n in summary["gold"].items()
+    ]
+    counted = [row for row in gold if row["rows"] != "hidden"]
     sales = [
         {"currency": row["currency"], "buyer": buyer, "amount": float(row[buyer])}
         for row in summary["reconciliation"]
@@ -112,14 +115,19 @@ def _figures(summary: Summary, evaluation: Mapping[str, Any] | None) -> list[Fig
         ),
         Figure(
             "Blast radius: rows published before that carry an id changed by matching",
-            "", radius.get("gold_rows", []), None,
+            "Numbers of few rows are hidden.",
+            [{**row, "rows": told_rows(row["rows"])} for row in radius.get("gold_rows", [])], None,
         ),
         Figure(
             "Edges between records",
             "An edge joins two records, or is rejected for the reason shown; rejected edges stay in id.edge.",
             edges, bars(edges, ["rule", "became"], "edges", "fate", {"used": GOOD, "rejected": WARNING}),
         ),
-        Figure("Rows published", "A purpose's profile holds only whom it may use.", gold, bars(gold, "table", "rows")),
+        Figure(
+            "Rows published",
+            "A purpose's profile holds only whom it may use. Numbers of few customers are hidden.",
+            gold, bars(counted, "table", "rows") if counted else None,
+        ),
         Figure(
             "Sales, in currency units",
             "Identified and unidentified sales add up to what the tills counted; the gate sees to it.",

@@ -1,5 +1,6 @@
 """Blast radius of a run: measured before the id tables are written, and the run stopped when it is too large."""
 
+from collections.abc import Mapping
 from functools import reduce
 
 from pyspark.sql import DataFrame
@@ -49,6 +50,12 @@ def require_within_limit(run: Run, counts: dict[str, int]) -> None:
         f"{limit.max_changed_ids_share:.1%}), and with them {rows:,} gold rows; {told['moved_matching']:,} records would "
         f"get another id; nothing was written; look why, and go on with --accept-blast-radius if it is right"
     )
+
+
+def counts_to_keep(run: Run, counts: Mapping[str, int]) -> dict[str, int | None]:
+    """The counts as they are kept: a small number of a table's rows is hidden, for it may be all that a profile has."""
+    is_few = run.config.publication.is_few
+    return {name: None if name.startswith(_ROWS) and is_few(n) else n for name, n in counts.items()}
 
 
 def _published_rows(run: Run, ids: DataFrame) -> dict[str, int]:

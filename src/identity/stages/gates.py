@@ -1,7 +1,8 @@
 """The gates of a run: every result is kept for `ops.dq_result` and the Data Docs, and a failure stops the run."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any, Final, Self
 
 from pyspark.sql import DataFrame
@@ -46,13 +47,13 @@ class TableGate:
         """Stage a frame as its contract's table; it is checked while the caller goes on."""
         return self.check(self._run.tables.stage(frame, contract))
 
-    def check(self, staged: Contracted) -> Contracted:
-        """Check a table that is staged already."""
-        self._checks[staged[1].name] = self._pool.submit(self._results, *staged)
+    def check(self, staged: Contracted, *, is_hidden: Callable[[int], bool] | None = None) -> Contracted:
+        """Check a table that is staged already; what `is_hidden` says of its number of rows is not told anywhere."""
+        self._checks[staged[1].name] = self._pool.submit(self._results, *staged, is_hidden)
         return staged
 
-    def settle(self, facts: Mapping[str, DataFrame] | None = None) -> dict[str, int]:
-        """Wait for every table, and count facts about several of them; returns each table's rows.
+    def settle(self, facts: Mapping[str, DataFrame] | None = None) -> dict[str, int | None]:
+        """Wait for every table, and count facts about several of them; returns each table's rows, None where hidden.
 
         Args:
             facts: By name, frames that must have no row.
@@ -63,11 +64,18 @@ class TableGate:
         counts = _counts(facts or {})
         results = [result for _, check in sorted(self._checks.items()) for result in check.result()]
         _settle(self._run, self._gate, results + quality.check_facts(gate=self._gate, facts=counts))
-        return {result.table: result.checked for result in results if result.checked is not None}
+        return {result.table: result.checked for result in results}
 
-    def _results(self, frame: DataFrame, contract: TableContract) -> list[CheckResult]:
+    def _results(
+        self, frame: DataFrame, contract: TableContract, is_hidden: Callable[[int], bool] | None
+    ) -> list[CheckResult]:
         rows = self._run.tables.at_hand(contract)
-        return quality.check_table(gate=self._gate, rows=frame if rows is None else rows, contract=contract)
+        results = quality.check_table(
+            gate=self._gate, rows=frame if rows is None else rows, contract=contract
+        )
+        if is_hidden is None:
+            return results
+        return [replace(r, checked=None) if r.checked and is_hidden(r.checked) else r for r in results]
 
 
 def id_facts(

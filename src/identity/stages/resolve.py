@@ -22,7 +22,7 @@ from identity.resolve.ledger import ledger, replay
 from identity.resolve.records import FIELDS
 from identity.resolve.spread import over_executors
 from identity.run import Run
-from identity.stages.blast_radius import measure, require_within_limit
+from identity.stages.blast_radius import counts_to_keep, measure, require_within_limit
 from identity.stages.devices import clusters_with_devices, device_owner, device_views, with_devices
 from identity.stages.evidence import evidence_of, permission_of, permitted_identifiers
 from identity.stages.gates import TableGate, id_facts
@@ -78,7 +78,7 @@ def resolve(run: Run) -> None:
             replayed = replay(tables.read("id.golden_history").unionByName(fresh), on=run.on)
             facts = id_facts(members, kept, crosswalk, persons, replayed, household)
             stage.counts.update(gate.settle(facts))
-        stage.counts.update(radius)
+        stage.counts.update(counts_to_keep(run, radius))
         require_within_limit(run, radius)
         tables.commit_as_one(
             {name: "append" if name == "id.golden_history" else "overwrite" for name in staged}

@@ -115,7 +115,7 @@ def _corrections(run: Run) -> DataFrame | None:
 
 
 def _permissions_and_views(
-    run: Run, gate: TableGate, raw: Mapping[str, list[DataFrame]], counts: dict[str, int]
+    run: Run, gate: TableGate, raw: Mapping[str, list[DataFrame]], counts: dict[str, int | None]
 ) -> list[Contracted]:
     """What was permitted, and what may be kept of the web for it; counts what may not."""
     config, key = run.config, hash_key(run.key)
