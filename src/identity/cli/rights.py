@@ -114,7 +114,7 @@ def export_command(
             if request is not None:
                 requests.receive(config.warehouse, request, right, subject.golden_ids, day)
             with Console(stderr=True).status("reading everything about the person …"):
-                told = exports.export(tables, config, subject, key=key, on=day)
+                told = exports.export(tables, config, subject, key=key, on=day, answered=request)
             if portable:
                 told = exports.portable(told)
             write_privately(out, exports.to_json(told))
