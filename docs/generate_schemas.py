@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from identity.contracts import TableContract, contract_of
-from identity.rights.export import PORTABLE, SECTIONS
+from identity.rights.sections import DROPPED, LEFT_OUT, PORTABLE, SECTIONS
 
 TARGET = Path(__file__).with_name("schemas")
 _KINDS = {
@@ -13,9 +13,8 @@ _KINDS = {
     "date": "string", "timestamp": "string",
 }  # fmt: skip
 _DROPPED = {
-    "household": {"household_id"},
-    "evidence": {"evidence", "match_weight", "probability"},
-    "delivered": {"file_id", "file", "row_no", "batch_id", "contract_version", "kept_for"},
+    **DROPPED,
+    "delivered": ("file_id", "file", "row_no", "batch_id", "contract_version", "kept_for"),
 }
 
 
@@ -34,7 +33,7 @@ def kind_of(kind: str) -> dict[str, Any]:
 
 def rows_of(section: str, contract: TableContract) -> dict[str, Any]:
     """The rows of a section."""
-    columns = {n: c for n, c in contract.columns.items() if n not in _DROPPED.get(section, set())}
+    columns = {n: c for n, c in contract.columns.items() if n not in _DROPPED.get(section, ())}
     properties = {name: {**kind_of(c.type), "description": c.meaning} for name, c in columns.items()}
     if section == "delivered":
         properties["record"] = {"type": ["object", "string"], "description": columns["record"].meaning}
@@ -50,7 +49,7 @@ def rows_of(section: str, contract: TableContract) -> dict[str, Any]:
     }
 
 
-def schema(name: str, sections: tuple[str, ...], others: dict[str, Any]) -> dict[str, Any]:
+def schema(name: str, says: str, sections: tuple[str, ...], others: dict[str, Any]) -> dict[str, Any]:
     """The schema of a file."""
     properties = {
         "format": {"const": f"identity-{name}-export-1"},
@@ -61,6 +60,7 @@ def schema(name: str, sections: tuple[str, ...], others: dict[str, Any]) -> dict
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": f"identity: {name} export of a data subject",
+        "description": says,
         "type": "object",
         "properties": properties,
         "required": list(properties),
@@ -81,9 +81,12 @@ def schemas() -> dict[str, str]:
             "additionalProperties": {"type": "array", "items": {"type": "object"}},
         },
     }
+    missing = "; ".join(f"{table} ({reason})" for table, reason in LEFT_OUT.items())
+    all_of_hers = f"All that is held of a person. Tables about persons that it does not show: {missing}."
+    carried = "What a person provided and what was observed of her; nothing that was inferred."
     every = {
-        "subject-export.json": schema("subject", tuple(SECTIONS), whole),
-        "portable-export.json": schema("portable", PORTABLE, {}),
+        "subject-export.json": schema("subject", all_of_hers, tuple(SECTIONS), whole),
+        "portable-export.json": schema("portable", carried, PORTABLE, {}),
     }
     return {name: json.dumps(told, indent=1) + "\n" for name, told in every.items()}
 

@@ -24,6 +24,7 @@ from identity.erasure.scan import texts
 from identity.errors import UnknownRecordError
 from identity.rights.export import export
 from identity.rights.persons import find
+from identity.rights.requests import receive, requests
 from identity.run import Run
 from identity.standardise.identifiers import hash_key, hash_of
 from identity.tables import Mode, Tables, append_at
@@ -133,8 +134,18 @@ def test_persons_leave_and_all_others_stay(copied: World):
 
     contacts, receipts, namesake = delivered_but_not_taken(copied, "C00000001")
 
+    # She had asked before, and is erased: the register keeps that somebody asked. Of others it goes on telling who.
+    stranger = str(before[~before["golden_id"].isin({p[0] for p in persons})]["golden_id"].min())
+    for name, golden_ids in {"R-0": (first[0],), "R-00": (first[0], stranger), "R-000": (stranger,)}.items():
+        receive(copied.warehouse, name, "access", golden_ids, SECOND)
+
     told = erased(copied, *one_each, requests=["R-1"])
 
+    asked = {row["request_id"]: list(row["golden_ids"]) for row in requests(copied.warehouse)}
+    assert asked == {"R-0": [], "R-00": [stranger], "R-000": [stranger], "R-1": []}
+    registers = [(path, text) for path, text in plain_texts(copied.warehouse / "ops/subject_request")]
+    assert any(stranger in text for _, text in registers)
+    assert not any(first[0] in text for _, text in registers)
     assert contacts.read_text(encoding="utf-8").splitlines() == ["", namesake, ""]
     assert receipts.read_text(encoding="utf-8").splitlines()[1].endswith(",,")
     assert (told["persons"], told["residue"], plan_file(copied.warehouse).exists()) == (4, 0, False)

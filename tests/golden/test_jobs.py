@@ -78,6 +78,10 @@ def test_rights_erasure_audience_and_maintenance_are_jobs_too(
     erased = ["erase", "record=crm:C00000001", "--request", "R-3"]
     certificate = told(run(*erased, *day, landing=copied.landing))
     assert [(row["persons"], row["residue"]) for row in certificate] == [(1, 0)]
+    suppressed = told(run("suppression", "list", "--json", landing=None))["suppressed"]
+    assert {(row["reason"], row["since_on"]) for row in suppressed} == {("erasure", "2026-02-01")}
+    lifted = ["lift", "crm_contact=C00000001", "--reason", "signed up again"]
+    assert told(run("suppression", *lifted, *day, landing=None)) == {"lifted": 1}
     kept = told(run("maintain", *day, landing=copied.landing))
     assert not any(row["gone"] for row in kept["tables"])
     assert copied.frame("ops.maintenance")["gone"].sum() == 0

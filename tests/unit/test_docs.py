@@ -114,3 +114,9 @@ def test_the_readme_tells_every_exit_code_as_the_code_does():
 def test_links_lead_somewhere(page: Path):
     targets = re.findall(r"\]\((?!https?:)([^)#\s]+)[^)]*\)", page.read_text(encoding="utf-8"))
     assert [target for target in targets if not (page.parent / target).exists()] == []
+
+
+def test_every_job_is_on_the_operations_page():
+    page = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
+    jobs = sorted(path.name for path in (ROOT / "jobs").glob("*.py"))
+    assert [name for name in jobs if f"`{name}`" not in page and f"`jobs/{name}`" not in page] == []

@@ -5,7 +5,8 @@ from html.parser import HTMLParser
 from typing import Any
 
 from identity.pages.subject import subject_page
-from identity.rights.export import PORTABLE, SECTIONS, portable
+from identity.rights.export import portable
+from identity.rights.sections import PORTABLE, SECTIONS
 
 TOLD: dict[str, Any] = {
     **{name: [] for name in SECTIONS},
@@ -17,7 +18,11 @@ TOLD: dict[str, Any] = {
          "first_seen_at": "2025-09-15T11:00:00.000Z", "emails": ["a@x.fi", "b@x.fi"], "flat": None}
     ],
     "identifiers": [{"namespace": "email", "value_hmac": "f" * 64, "value": "a@x.fi"}],
-    "delivered": [{"source": "crm", "record": {"contact_id": "C1", "permissions": [{"code": "ads", "value": "refused"}]}}],
+    "delivered": [
+        {"source": "crm", "feed": "contacts",
+         "record": {"contact_id": "C1", "permissions": [{"code": "ads", "value": "refused"}]}},
+        {"source": "loyalty", "feed": "accounts", "record": {"account_no": "A1", "tier": "gold"}},
+    ],
     "profiles": {"profile_service": [{"golden_id": "g1", "open_complaints": 1}]},
     "purposes": {"service": {"basis": "contract", "categories": ["service"], "expires_days": None}},
     "sources": {"crm": {"meaning": "Contacts", "region": "EEA", "retention_days": 1825}},
@@ -49,6 +54,7 @@ def test_everything_is_shown_and_markup_is_text():
         "1",
     ):
         assert text in seen
+    assert "account_no: A1; tier: gold" in seen
     [delivered] = [text for text in seen if text.startswith("contact_id")]
     assert delivered == 'contact_id: C1; permissions: [{"code": "ads", "value": "refused"}]'
     assert any("2 more records may be yours or somebody else's" in text for text in seen)
@@ -59,7 +65,7 @@ def test_everything_is_shown_and_markup_is_text():
 def test_a_portable_page_shows_nothing_that_was_inferred():
     seen = Texts(subject_page(portable(TOLD))).seen
     assert "<b>virtanen</b>" in seen
-    assert not any("Profile" in text or "may be yours" in text for text in seen)
+    assert not any("Profile" in text or "may be yours" in text or "tier" in text for text in seen)
 
 
 def test_every_section_has_its_place():

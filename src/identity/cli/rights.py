@@ -46,7 +46,16 @@ def opened(conf: Path, warehouse: Path | None) -> Config:
 
 @rights_app.command("find")
 def find_command(
-    identifiers: Identifiers, conf: Conf, warehouse: Warehouse = None, as_json: Json = False
+    identifiers: Identifiers,
+    conf: Conf,
+    doubtful: Annotated[
+        bool,
+        typer.Option(
+            "--doubtful", help="List the doubtful records too: for staff, and never for her answer."
+        ),
+    ] = False,
+    warehouse: Warehouse = None,
+    as_json: Json = False,
 ) -> None:
     """Tell which golden id and which records an identifier names. No Spark, and no value of a record."""
     from identity.keys import key_in_force
@@ -59,6 +68,8 @@ def find_command(
         "records": [f"{source}:{key}" for source, key in subject.records],
         "doubtful_records": len(subject.doubtful),
     }
+    if doubtful:
+        told["doubtful"] = [f"{source}:{key}" for source, key in subject.doubtful]
     if as_json:
         print(json.dumps(told))
         return
@@ -72,6 +83,8 @@ def find_command(
             "hers: `identity review` lets a person decide",
             **_PLAIN,
         )
+    for record in told.get("doubtful", ()):
+        console.print(f"doubtful   {record}", **_PLAIN)
 
 
 @rights_app.command("export")
@@ -114,7 +127,7 @@ def export_command(
             if request is not None:
                 requests.receive(config.warehouse, request, right, subject.golden_ids, day)
             with Console(stderr=True).status("reading everything about the person …"):
-                told = exports.export(tables, config, subject, key=key, on=day)
+                told = exports.export(tables, config, subject, key=key, on=day, answered=request)
             if portable:
                 told = exports.portable(told)
             write_privately(out, exports.to_json(told))

@@ -13,6 +13,8 @@ from identity.erasure import files as landing
 from identity.erasure.lines import Line
 from identity.erasure.needles import Needles
 from identity.erasure.plan import Plan, save_plan
+from identity.rights.persons import memberships
+from identity.rights.requests import forget_golden_ids
 from identity.run import Run
 from identity.sources.landing import feed_of
 from identity.tables import among, columns_at, rewrite_at, rows_at
@@ -67,6 +69,11 @@ def rewrite_tables(run: Run, plan: Plan) -> None:
     def without(name: str, is_theirs: Callable[[dict[str, Any]], bool], columns: list[str]) -> None:
         _rewrite(run, plan, name, is_theirs, columns)
 
+    # Before their memberships go, which tell by what golden ids they ever went. Whose request it was is told no more, also
+    # where somebody else of such a golden id stays.
+    keys = among("source_key", {key for _, key in records})
+    held = {r["golden_id"] for r in memberships(warehouse, keys) if (r["source"], r["source_key"]) in records}
+    forget_golden_ids(warehouse, held.union(plan.retired))
     for source in run.config.sources:
         without(f"bronze.{source}", lambda r: (r["file_id"], r["row_no"]) in lines, _LINES)
         if unlink:

@@ -11,10 +11,18 @@ _SECTIONS: Final = {
     "records": ("Who you are to us", "One row a system that knows you, as we read it."),
     "identifiers": ("What we know you by", ""),
     "consents": ("What you permitted and refused", "As you told it, in whichever channel; y is yes, n is no."),
+    "statements": ("What you told us to stop", "Objections, and consents you took back, told to us directly."),
     "decisions": ("What follows from it", "What each purpose may do today, and the rule that says so."),
+    "repermissions": ("What we would have to ask you again", "You said yes and no; until then it counts as no."),
+    "carried_refusals": (
+        "Refusals these records go on hearing",
+        "What was refused by this kind of identifier goes on counting for them, though they do not carry it.",
+    ),
     "restrictions": ("Restrictions you asked for", ""),
     "corrections": ("Corrections you asked for", ""),
+    "requests": ("Requests you made", "As our register has them, with the day each is due."),
     "cards": ("Loyalty cards", ""),
+    "accounts": ("Loyalty accounts", "Those your cards collect for; others may hold cards of the same account."),
     "purchases": ("Purchases", "By your loyalty card, your payment card, or the e-mail you gave for the receipt."),
     "interactions": ("Contacts with us", ""),
     "views": ("Web shop and app", "On devices on which you were logged in."),
@@ -22,6 +30,7 @@ _SECTIONS: Final = {
     "evidence": ("Why we take these records for one person", ""),
     "memberships": ("Under which customer number each record is kept", ""),
     "history": ("What happened to that customer number", ""),
+    "devices": ("Devices we take for yours", "By your logins, and from when to when."),
     "household": ("Household", ""),
     "delivered": ("As our systems delivered it", "Word for word."),
 }  # fmt: skip
@@ -29,6 +38,7 @@ _SECTIONS: Final = {
 # Keys of ours that tell her nothing; the file for machines has them.
 _TECHNICAL: Final = {
     "value_hmac", "subject_hmac", "contact_point_hmac", "contact_point", "email_hmac", "event_key", "winning_event_key",
+    "refusal_event_key",
     "session_id", "event_id", "part", "permitted_parts", "run_id", "use_id", "file_sha256", "recorded_at",
 }  # fmt: skip
 # A time as Spark writes it; that times are UTC is said once, above. What was delivered stays word for word.

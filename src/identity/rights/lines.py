@@ -99,6 +99,21 @@ def lines_of(
     return whose.select(*records.columns)
 
 
+def account_lines(records: DataFrame, accounts: DataFrame) -> DataFrame:
+    """Delivered lines of loyalty accounts: they name no person, and are of whoever holds a card of the account.
+
+    Args:
+        records: Rows of bronze.loyalty.
+        accounts: The accounts, few: `account_no`.
+
+    Returns:
+        Those accounts' among `records`.
+    """
+    of_accounts = records.where("feed = 'accounts'")
+    told = of_accounts.withColumn("account_no", F.get_json_object("record", "$.account_no"))
+    return told.join(accounts, on="account_no", how="left_semi").drop("account_no")
+
+
 def _with_owners(records: DataFrame, sources: Mapping[str, SourceContract]) -> DataFrame:
     """Records with `owners`: `place`, `namespace` and `raw` of each column that says whose a record is, in their order."""
     feeds = [

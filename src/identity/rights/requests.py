@@ -6,12 +6,14 @@ within the first month (art. 12(3)).
 
 import datetime as dt
 import re
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Final
 
 from identity.contracts import contract_of
 from identity.errors import SubjectError
-from identity.tables import replace_at, rows_at
+from identity.rights.persons import Subject, memberships
+from identity.tables import among, replace_at, rows_at
 
 RIGHTS: Final = (
     "access", "portability", "rectification", "erasure", "restriction", "objection", "withdrawal",
@@ -103,6 +105,44 @@ def close(warehouse: Path, request_id: str, *, outcome: str, on: dt.date, refuse
     if row["right"] == "erasure" and not refused:
         told["golden_ids"] = []
     return _put(warehouse, row | told)
+
+
+def requests_of(warehouse: Path, subject: Subject, named: Collection[str]) -> list[Request]:
+    """A person's requests, by name, and of the golden ids they are about only hers.
+
+    Where a golden id ever held somebody else's record, a request about it may be theirs: then it is shown only if what
+    is recorded for her names it.
+
+    Args:
+        warehouse: The warehouse.
+        subject: The person.
+        named: Requests that what is recorded for her names.
+    """
+    ever = {
+        row["golden_id"]
+        for row in memberships(warehouse, among("source_key", {k for _, k in subject.records}))
+    }
+    members = memberships(warehouse, among("golden_id", ever))
+    others = {
+        row["golden_id"] for row in members if (row["source"], row["source_key"]) not in subject.records
+    }
+    hers = {row["golden_id"] for row in members} - others
+    return [
+        row | {"golden_ids": [golden for golden in row["golden_ids"] if golden in hers]}
+        for name, row in sorted(_by_id(warehouse).items())
+        if name in named or hers.intersection(row["golden_ids"])
+    ]
+
+
+def forget_golden_ids(warehouse: Path, golden_ids: Collection[str]) -> None:
+    """Let no request tell that it was about one of these golden ids; the requests stay, and a repeat changes nothing."""
+    gone = set(golden_ids)
+    rows = rows_at(warehouse, _TABLE)
+    left = [
+        row | {"golden_ids": [golden for golden in row["golden_ids"] if golden not in gone]} for row in rows
+    ]
+    if left != rows:
+        replace_at(warehouse, left, contract_of(_TABLE))
 
 
 def _by_id(warehouse: Path) -> dict[str, Request]:

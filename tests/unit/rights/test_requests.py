@@ -5,8 +5,20 @@ from pathlib import Path
 
 import pytest
 
+from identity.contracts import contract_of
 from identity.errors import SubjectError
-from identity.rights.requests import close, extend, months_later, receive, requests
+from identity.rights.persons import Subject
+from identity.rights.requests import (
+    close,
+    extend,
+    forget_golden_ids,
+    months_later,
+    receive,
+    requests,
+    requests_of,
+)
+from identity.tables import version_at
+from tests.unit.by_hand import write
 
 D = dt.date
 
@@ -70,3 +82,41 @@ def test_what_cannot_be_is_said(warehouse: Path):
     close(warehouse, "R-1", outcome="x", on=D(2026, 1, 1))
     with pytest.raises(SubjectError, match="was closed on"):
         extend(warehouse, "R-1", reason="late", on=D(2026, 1, 2))
+
+
+def test_a_request_is_hers_where_nobody_else_ever_was_in_its_golden_id(warehouse: Path):
+    # Her record was in `old` with a stranger's, then in `own` alone, and is in `now`, where one is in doubt.
+    members = [
+        ("old", "her", D(2026, 1, 2)), ("old", "stranger", None), ("own", "her", D(2026, 1, 3)), ("now", "her", None),
+        ("now", "doubt", None),
+    ]  # fmt: skip
+    write(
+        warehouse,
+        contract_of("id.golden_member"),
+        *({"golden_id": g, "source": "crm", "source_key": k, "valid_to_on": to} for g, k, to in members),
+    )
+    for name, ids in {
+        "R-old": ["old"],
+        "R-own": ["own", "old"],
+        "R-now": ["now"],
+        "R-said": ["now"],
+        "R": [],
+    }.items():
+        receive(warehouse, name, "access", tuple(ids), D(2026, 1, 1))
+    her = Subject(frozenset({("now", "p1")}), (("crm", "her"),), (("crm", "doubt"),))
+    found = requests_of(warehouse, her, {"R-said"})
+    assert [(r["request_id"], r["golden_ids"]) for r in found] == [("R-own", ["own"]), ("R-said", [])]
+
+
+def test_golden_ids_are_forgotten_and_requests_stay(warehouse: Path):
+    forget_golden_ids(warehouse, ["g1"])  # nothing is registered yet
+    receive(warehouse, "R-1", "access", ("g1", "g2"), D(2026, 1, 1))
+    receive(warehouse, "R-2", "access", ("g3",), D(2026, 1, 1))
+    forget_golden_ids(warehouse, ["g1", "g9"])
+    assert [(r["request_id"], r["golden_ids"]) for r in requests(warehouse)] == [
+        ("R-1", ["g2"]),
+        ("R-2", ["g3"]),
+    ]
+    version = version_at(warehouse, "ops.subject_request")
+    forget_golden_ids(warehouse, ["g1", "g9"])
+    assert version_at(warehouse, "ops.subject_request") == version
