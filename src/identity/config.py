@@ -106,10 +106,15 @@ class Statements(Frozen):
     Attributes:
         carried_in: Column that is filled where a line makes a statement.
         columns: Columns that stay of such a line.
+        code: Column that holds what was asked, or field of it where `carried_in` is a list; None where it is a map from
+            codes to answers.
+        answer: Field that holds the answer, where `carried_in` is a list.
     """
 
     carried_in: str
     columns: tuple[str, ...] = Field(min_length=1)
+    code: str | None = None
+    answer: str | None = None
 
 
 class Feed(Frozen):
@@ -139,7 +144,24 @@ class Feed(Frozen):
             named += [self.statement.carried_in, *self.statement.columns]
         if unknown := sorted(set(named) - set(self.columns)):
             raise ValueError(f"state_of or statement names no column of the feed: {', '.join(unknown)}")
+        if self.statement is not None:
+            self._names_code_and_answer(self.statement)
         return self
+
+    def _names_code_and_answer(self, statement: Statements) -> None:
+        kind = self.columns[statement.carried_in].type
+        told = [name for name in (statement.code, statement.answer) if name is not None]
+        if kind.startswith("map"):
+            is_right = not told
+        elif kind.startswith("array"):
+            is_right = len(told) == 2 and all(f"{name}:string" in kind for name in told)
+        else:
+            is_right = statement.answer is None and statement.code in self.columns
+        if not is_right:
+            raise ValueError(
+                "statement names the fields of code and answer in a list, the column of the code beside a plain answer, "
+                "and neither of a map"
+            )
 
     @property
     def owners(self) -> list[str]:

@@ -25,14 +25,15 @@ _HEARD: Final[Mapping[str, str]] = {
     "consent.suppression": "value_hmac",
 }
 # Other hashes; the key of a record is one where the record is a device, and no other key looks like it.
-_OTHERS: Final[Mapping[str, str]] = {
-    "consent.carried_refusal": "source_key",
-    "consent.repermission": "contact_point",
-    "consent.restriction": "source_key",
-    "id.blocked_value": "value_hmac",
-    "id.golden_history": "source_key",
-    "id.golden_member": "source_key",
-    "ops.data_use_log": "contact_point_hmac",
+_OTHERS: Final[Mapping[str, tuple[str, ...]]] = {
+    "consent.carried_refusal": ("source_key",),
+    "consent.history": ("contact_point", "winning_subject_hmac"),
+    "consent.repermission": ("contact_point",),
+    "consent.restriction": ("source_key",),
+    "id.blocked_value": ("value_hmac",),
+    "id.golden_history": ("source_key",),
+    "id.golden_member": ("source_key",),
+    "ops.data_use_log": ("contact_point_hmac",),
 }
 
 
@@ -67,8 +68,8 @@ def rehashed(tables: Tables, hashes: DataFrame, *, now: bytes, fingerprint: str)
         frame = tables.read(name)
         if name in _HEARD:
             frame = _heard_anew(frame, name, hashes, fingerprint)
-        if name in _OTHERS:
-            frame = _anew(frame, _OTHERS[name], hashes, else_=_of_hash(frame, _OTHERS[name], now))
+        for column in _OTHERS.get(name, ()):
+            frame = _anew(frame, column, hashes, else_=_of_hash(frame, column, now))
         return tables.stage(frame, contract_of(name))
 
     return in_parallel(partial(staged, name) for name in names)

@@ -335,6 +335,24 @@ def test_a_missing_model_is_told_unless_nobody_needs_it(change: Change):
     assert load_config(conf).matching.probabilistic is False
 
 
+@pytest.mark.parametrize(
+    ("source", "feed", "told"),
+    [
+        ("loyalty", "consents", {"code": None}),
+        ("loyalty", "consents", {"code": "question"}),
+        ("loyalty", "consents", {"answer": "answer"}),
+        ("crm", "contacts", {"answer": None}),
+        ("crm", "contacts", {"code": "question"}),
+        ("web_events", "events", {"code": "type"}),
+    ],
+)
+def test_a_feed_that_makes_statements_says_where_codes_and_answers_are(
+    change: Change, source: str, feed: str, told: dict[str, str | None]
+):
+    (fault,) = faults(change(f"sources/{source}.yaml", lambda c: c["feeds"][feed]["statement"].update(told)))
+    assert "statement names the fields of code and answer" in fault
+
+
 @pytest.mark.parametrize("name", ["local.yaml", "base.yaml", "purposes.yaml", "sources/crm.yaml"])
 def test_a_missing_file_is_named(conf: Path, name: str):
     path = conf.parent / name

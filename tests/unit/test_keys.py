@@ -148,6 +148,16 @@ def kept_from_run_to_run(warehouse: Path) -> None:
         warehouse, "consent.carried_refusal",
         {**heard, "value_hmac": old(HERE)}, {**heard, "source": "crm", "source_key": "C1", "value_hmac": old(GONE)},
     )  # fmt: skip
+    decision = {
+        "golden_id": "g1", "purpose": "marketing.email", "channel": "email", "decision": "deny", "is_conflict": False,
+        "winning_subject_namespace": "cookie",
+    }  # fmt: skip
+    put(
+        warehouse, "consent.history",
+        {**decision, "contact_point": old(HERE), "decided_on": ON, "winning_subject_hmac": old("ck-1", "cookie")},
+        {**decision, "contact_point": old(GONE), "decided_on": ON},
+        {**decision, "contact_point": "person", "decided_on": ON, "winning_subject_hmac": old("ck-9", "cookie")},
+    )  # fmt: skip
     put(warehouse, "ops.data_use_log", {
         "use_id": "u", "purpose": "marketing.email", "golden_id": "g1", "contact_point_hmac": old(HERE),
         "used_on": ON, "run_id": "r", "recipient": "x", "file_sha256": "f",
@@ -170,9 +180,15 @@ def test_hashes_of_known_values_are_made_anew_and_others_kept_for_when_they_come
     staged = by_table(rehashed(tables, hashes, now=NEW, fingerprint=fingerprint(NEW)))
     tables.commit_as_one(dict.fromkeys(staged, "overwrite"))
     cookie = new("ck-1", "cookie")
-    of_hash = hmac.new(hash_key(NEW), old("ck-9", "cookie").encode(), "sha256").hexdigest()
+
+    def hash_of_hash(value: str, namespace: str) -> str:
+        return hmac.new(hash_key(NEW), old(value, namespace).encode(), "sha256").hexdigest()
+
+    of_hash = hash_of_hash("ck-9", "cookie")
     assert {r["source_key"] for r in tables.rows("id.golden_member")} == {cookie, of_hash, "C1"}
     assert {r["contact_point_hmac"] for r in tables.rows("ops.data_use_log")} == {new(HERE)}
+    decided = {(r["contact_point"], r["winning_subject_hmac"]) for r in tables.rows("consent.history")}
+    assert decided == {(new(HERE), cookie), (hash_of_hash(GONE, "email"), None), ("person", of_hash)}
     anew = ("email", new(HERE), "marketing.email", "objection", ON)
     assert {(r["subject_hmac"], r["event_key"]) for r in tables.rows("consent.statement")} == {
         (new(HERE), event_key(*anew)), (old(GONE), statement(GONE)["event_key"]),

@@ -214,6 +214,42 @@ def test_registers_age_by_their_day_and_what_is_published_keeps_its_rows(warehou
     assert not any(row["gone"] for row in again)
 
 
+def test_a_decision_stays_until_the_one_after_it_is_expired(warehouse: Path):
+    days = contract_of("consent.history").columns["decided_on"].retention_days
+    kept_from = ON - dt.timedelta(days=days)
+    years = [kept_from - dt.timedelta(days=n) for n in (900, 600, 300)]
+
+    def row(golden_id: str, on: dt.date, decision: str, point: str = "person") -> dict[str, Any]:
+        return {
+            "golden_id": golden_id, "purpose": "service", "channel": "any", "contact_point": point,
+            "decided_on": on, "decision": decision, "is_conflict": False,
+        }  # fmt: skip
+
+    rows = [
+        row("stands", years[0], "permit"),
+        row("turned", years[0], "permit"), row("turned", years[1], "deny"), row("turned", ON, "permit"),
+        row("ended", years[1], "deny"), row("ended", years[2], "ended"),
+        row("ends today", years[2], "deny"), row("ends today", ON, "ended"),
+        row("first day", years[1], "deny"), row("first day", kept_from, "permit"),
+        row("two", years[0], "deny", "a"), row("two", years[1], "deny", "b"), row("two", years[2], "permit", "b"),
+    ]  # fmt: skip
+    put(warehouse, "consent.history", *rows)
+    counted = {r["table_name"]: r["gone"] for r in age_registers(warehouse, on=ON, dry_run=True)}
+    told = {r["table_name"]: r["gone"] for r in age_registers(warehouse, on=ON, dry_run=False)}
+    assert told["consent.history"] == counted["consent.history"] == 4
+    left = {(r["golden_id"], r["decided_on"]) for r in rows_at(warehouse, "consent.history")}
+    gone = {("turned", years[0]), ("ended", years[1]), ("ended", years[2]), ("two", years[1])}
+    assert left == {(r["golden_id"], r["decided_on"]) for r in rows} - gone
+
+
+def test_what_a_replaced_file_refused_outlives_retention_too(spark: SparkSession, config: Config):
+    said = {"contact_id": "C1", "permissions": [{"code": "ads", "value": "refused"}], "deleted": False}
+    refusals = [{**line("contacts", n, OLD, **said), "kept_for": "refusal"} for n in (1, 2)]
+    lines = [*refusals, line("contacts", 3, OLD, **said), line("contacts", 4, YOUNG, **said)]
+    kept = [(row_no, kept_for) for row_no, kept_for, _ in left(spark, config, "crm", *lines)]
+    assert kept == [(1, "refusal"), (3, "statement"), (4, None)]
+
+
 def test_no_register_is_forgotten():
     """Each register ages by a column, or stands here with what else becomes of it."""
     others = {

@@ -21,6 +21,7 @@ from identity.cli.link import link_command
 from identity.cli.maintain import maintain_command
 from identity.cli.review import review_app
 from identity.cli.rights import rights_app
+from identity.cli.rights_decisions import decisions_command
 from identity.cli.rights_writing import COMMANDS
 from identity.cli.rotate_key import rotate_key_command
 from identity.cli.shared import Conf, Json, Truth, Warehouse, date_of, run_of, session
@@ -149,6 +150,7 @@ app.command("why")(why_command)
 app.command("why-not")(why_not_command)
 app.add_typer(review_app, name="review")
 app.add_typer(suppression_app, name="suppression")
+rights_app.command("decisions")(decisions_command)
 for verb, command in COMMANDS.items():
     rights_app.command(verb)(command)
 app.add_typer(rights_app, name="rights")

@@ -25,8 +25,8 @@ Truth = Annotated[
 ]
 
 
-def date_of(text: str) -> dt.date:
-    """A run date as it was typed.
+def date_of(text: str, *, option: str = "--run-date") -> dt.date:
+    """A date as it was typed, which an option asks for.
 
     Raises:
         ConfigError: It is none.
@@ -34,7 +34,7 @@ def date_of(text: str) -> dt.date:
     try:
         return dt.date.fromisoformat(text)
     except ValueError:
-        raise ConfigError(f"--run-date {text}: a date is written yyyy-mm-dd") from None
+        raise ConfigError(f"{option} {text}: a date is written yyyy-mm-dd") from None
 
 
 @contextmanager

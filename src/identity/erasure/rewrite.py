@@ -97,6 +97,7 @@ def rewrite_tables(run: Run, plan: Plan) -> None:
     for name in ("consent.restriction", "silver.correction"):
         without(name, lambda r: (r["source"], r["source_key"]) in records, ["source", "source_key"])
     without("consent.statement", lambda r: r["subject_hmac"] in hashes, ["subject_hmac"])
+    forget_decisions(run, plan, hashes)
     # That something went out, and to whom, stays; what it was does not.
     rewrite_at(warehouse, "ops.data_use_log", lambda batch: without_contact_points(batch, hashes))
     _retire(run, plan)
@@ -142,6 +143,30 @@ def without_contact_points(batch: pa.RecordBatch, hashes: Collection[str]) -> pa
     place = batch.schema.get_field_index(name)
     kept = [None if value in hashes else value for value in batch.column(place).to_pylist()]
     return batch.set_column(place, batch.schema.field(place), pa.array(kept, batch.schema.field(place).type))
+
+
+def forget_decisions(run: Run, plan: Plan, hashes: Collection[str]) -> None:
+    """Decisions of golden ids that end leave, and of their contact points; of others a statement of theirs is no more."""
+    live_on = rows_at(run.config.warehouse, "id.crosswalk", among("live_golden_id", plan.retired))
+    ended = {*plan.retired, *(row["golden_id"] for row in live_on)}
+    _rewrite(
+        run,
+        plan,
+        "consent.history",
+        lambda r: r["golden_id"] in ended or r["contact_point"] in hashes,
+        ["golden_id", "contact_point"],
+    )
+    rewrite_at(run.config.warehouse, "consent.history", lambda batch: _without_statements(batch, hashes))
+
+
+def _without_statements(batch: pa.RecordBatch, hashes: Collection[str]) -> pa.RecordBatch:
+    """Rows of consent.history without the winning statements that these identifiers made; the decision stays."""
+    kept = pc.invert(pc.is_in(batch["winning_subject_hmac"], pa.array(sorted(hashes), pa.string())))
+    for place, field in enumerate(batch.schema):
+        if field.name.startswith("winning_"):
+            left = pc.if_else(kept, batch.column(place), pa.scalar(None, field.type))
+            batch = batch.set_column(place, field, left)
+    return batch
 
 
 def _unlink(batch: pa.RecordBatch, unlink: dict[Line, list[str]]) -> pa.RecordBatch:

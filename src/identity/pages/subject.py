@@ -13,6 +13,7 @@ _SECTIONS: Final = {
     "consents": ("What you permitted and refused", "As you told it, in whichever channel; y is yes, n is no."),
     "statements": ("What you told us to stop", "Objections, and consents you took back, told to us directly."),
     "decisions": ("What follows from it", "What each purpose may do today, and the rule that says so."),
+    "past_decisions": ("What followed from it before", "From each day on, until the next row of its kind."),
     "repermissions": ("What we would have to ask you again", "You said yes and no; until then it counts as no."),
     "carried_refusals": (
         "Refusals these records go on hearing",
@@ -38,7 +39,7 @@ _SECTIONS: Final = {
 # Keys of ours that tell her nothing; the file for machines has them.
 _TECHNICAL: Final = {
     "value_hmac", "subject_hmac", "contact_point_hmac", "contact_point", "email_hmac", "event_key", "winning_event_key",
-    "refusal_event_key",
+    "refusal_event_key", "winning_subject_hmac",
     "session_id", "event_id", "part", "permitted_parts", "run_id", "use_id", "file_sha256", "recorded_at",
 }  # fmt: skip
 # A time as Spark writes it; that times are UTC is said once, above. What was delivered stays word for word.

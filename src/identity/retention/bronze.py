@@ -62,7 +62,10 @@ def _statements(lines: DataFrame, feed: Feed) -> DataFrame:
     assert feed.statement is not None
     said = F.coalesce(F.get_json_object("record", f"$.{feed.statement.carried_in}"), F.lit(""))
     told = lines.where(~said.isin(*_EMPTY)).withColumns(
-        {"record": reduced(F.col("record"), feed, feed.statement.columns), "kept_for": F.lit(STATEMENT)}
+        {
+            "record": reduced(F.col("record"), feed, feed.statement.columns),
+            "kept_for": F.coalesce("kept_for", F.lit(STATEMENT)),
+        }
     )
-    first = Window.partitionBy("feed", "record").orderBy(*_AGE, "file_id")
+    first = Window.partitionBy("feed", "record", "kept_for").orderBy(*_AGE, "file_id")
     return told.withColumn("_place", F.row_number().over(first)).where("_place = 1").drop("_place")

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +17,8 @@ from identity.tables import columns_at, rewrite_at, rows_at
 
 # What is published rests on the newest row of these.
 _NEWEST_STAYS: Final = ("ops.publication", "ops.run")
+# A row of these holds until the next one of its key: it is over when that is expired.
+_UNTIL_THE_NEXT: Final = ("consent.history",)
 _IDS: Final = ("id.golden_history", "id.golden_member", "id.crosswalk")  # the one that tells of the end, last
 
 
@@ -50,7 +52,13 @@ def age_registers(warehouse: Path, *, on: dt.date, dry_run: bool) -> list[dict[s
             stays = partial(
                 _stays_or_newest, column=str(contract.ages_by), kept_from=kept_from, newest=newest
             )
-        gone = _age(warehouse, contract.name, [str(contract.ages_by)], stays, dry_run=dry_run)
+        columns = [str(contract.ages_by)]
+        if contract.name in _UNTIL_THE_NEXT:
+            columns = list(contract.key)
+            stays = partial(
+                _decision_stays, kept_from=kept_from, in_force=_in_force(warehouse, contract, kept_from)
+            )
+        gone = _age(warehouse, contract.name, columns, stays, dry_run=dry_run)
         told.append({"table_name": contract.name, "kept_from": kept_from, "gone": gone})
     return told
 
@@ -167,6 +175,26 @@ def _stays(rows: pa.RecordBatch | pa.Table, *, column: str, kept_from: dt.date) 
 def _stays_or_newest(rows: pa.RecordBatch | pa.Table, *, column: str, kept_from: dt.date, newest: Any) -> Any:
     is_newest = pc.equal(rows[column], pa.scalar(newest, rows[column].type))
     return pc.or_(_stays(rows, column=column, kept_from=kept_from), pc.fill_null(is_newest, fill_value=True))
+
+
+def _in_force(warehouse: Path, contract: TableContract, kept_from: dt.date) -> set[tuple[Any, ...]]:
+    """Keys of the rows of consent.history that held when the oldest day that may be kept began."""
+    day = contract.key[-1]
+    old = columns_at(
+        warehouse, contract.name, [*contract.key, "decision"], pc.field(day) < pa.scalar(kept_from)
+    )
+    newest: dict[tuple[Any, ...], tuple[dt.date, str]] = {}
+    for *key, decided_on, decision in zip(*(column.to_pylist() for column in old.columns), strict=True):
+        newest[tuple(key)] = max(newest.get(tuple(key), (decided_on, decision)), (decided_on, decision))
+    # That something had ended before then need not be told any more.
+    return {(*key, decided_on) for key, (decided_on, decision) in newest.items() if decision != "ended"}
+
+
+def _decision_stays(
+    rows: pa.RecordBatch | pa.Table, *, kept_from: dt.date, in_force: Collection[tuple[Any, ...]]
+) -> Any:
+    keys = zip(*(rows[name].to_pylist() for name in contract_of("consent.history").key), strict=True)
+    return pa.array([key[-1] >= kept_from or key in in_force for key in keys], pa.bool_())
 
 
 def _remove(paths: list[Path], *, upto: Path) -> None:

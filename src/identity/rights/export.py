@@ -14,7 +14,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from identity.config import Config
-from identity.contracts import purpose_table
+from identity.contracts import contract_of, purpose_table
 from identity.profile.purchases import identified_lines
 from identity.profile.touchpoints import owned_views
 from identity.rights.lines import account_lines, holders, lines_of
@@ -143,6 +143,7 @@ def _frames(tables: Tables, config: Config, subject: Subject, *, key: bytes) -> 
         "consents": said("silver.consent_event"),
         "statements": said("consent.statement"),
         "decisions": of_ids("consent.effective"),
+        "past_decisions": of_ids("consent.history"),
         "repermissions": of_ids("consent.repermission"),
         "carried_refusals": of_records("consent.carried_refusal"),
         "restrictions": of_records("consent.restriction"),
@@ -185,8 +186,10 @@ def _only_hers(sections: Mapping[str, Any], subject: Subject) -> dict[str, list[
     own = carried | {key for _, key in subject.records}
     said = {(row["source"], row["event_key"]) for row in sections["consents"]}
     keys = {key for _, key in said}
+    speak = {(row["subject_namespace"], row["subject_hmac"]) for row in sections["consents"]}
     parts = {part for _, part in subject.parts}
     nobody = {"winning_source": None, "winning_event_key": None}
+    unsaid = {name: None for name in contract_of("consent.history").columns if name.startswith("winning_")}
 
     def of_her_points(name: str) -> list[dict[str, Any]]:
         return [r for r in sections[name] if r["channel"] == "any" or r["contact_point"] in carried]
@@ -197,6 +200,15 @@ def _only_hers(sections: Mapping[str, Any], subject: Subject) -> dict[str, list[
             | {"permitted_parts": [part for part in row["permitted_parts"] if part in parts]}
             | ({} if (row["winning_source"], row["winning_event_key"]) in said else nobody)
             for row in of_her_points("decisions")
+        ],
+        "past_decisions": [
+            row
+            | {
+                "permitted_parts": row["permitted_parts"]
+                and [p for p in row["permitted_parts"] if p in parts]
+            }
+            | ({} if (row["winning_subject_namespace"], row["winning_subject_hmac"]) in speak else unsaid)
+            for row in of_her_points("past_decisions")
         ],
         "repermissions": [
             row | ({} if row["refusal_event_key"] in keys else {"refusal_event_key": None})

@@ -13,6 +13,7 @@ SECTIONS: Final = {
     "consents": "silver.consent_event",
     "statements": "consent.statement",
     "decisions": "consent.effective",
+    "past_decisions": "consent.history",
     "repermissions": "consent.repermission",
     "carried_refusals": "consent.carried_refusal",
     "restrictions": "consent.restriction",

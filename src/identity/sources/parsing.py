@@ -70,11 +70,16 @@ def unlinked(record: Column, feed: Feed) -> Column:
 
 def reduced(record: Column, feed: Feed, columns: Collection[str]) -> Column:
     """A `record` with some of its columns alone, as they were."""
+    read = opened(record, feed)
+    return F.to_json(F.struct(*(read[name].alias(name) for name in feed.columns if name in columns)))
+
+
+def opened(record: Column, feed: Feed) -> Column:
+    """A `record` as a structure of all columns of its feed; those of a text file are text."""
     schema = ", ".join(
         f"`{name}` {c.type if feed.format == 'json' else 'string'}" for name, c in feed.columns.items()
     )
-    read = F.from_json(record, schema)
-    return F.to_json(F.struct(*(read[name].alias(name) for name in feed.columns if name in columns)))
+    return F.from_json(record, schema)
 
 
 def masked(text: Column) -> Column:

@@ -6,6 +6,7 @@ A login account is the person record of `web_events`; a cookie or mobile id is a
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from identity.sources.refusals import REFUSAL
 from identity.sources.rows import (
     CONSENT,
     IDENTIFIER,
@@ -69,9 +70,13 @@ def _logins(web: DataFrame, app: DataFrame) -> DataFrame:
 
 
 def _choices(stated: DataFrame) -> DataFrame:
-    """A consent choice speaks for the login when there is one, and always for the cookie it was made on."""
-    newest_choices = newest(stated.where("type = 'consent_choice'"), "event_id")
-    choices = newest_choices.select("*", F.explode("choices").alias("code", "answer"))
+    """A consent choice speaks for the login when there is one, and always for the cookie it was made on.
+
+    Of an event delivered several times the newest counts, and beside it what a file refused that was replaced since.
+    """
+    made, is_left = stated.where("type = 'consent_choice'"), F.col("kept_for").eqNullSafe(REFUSAL)
+    heard = newest(made.where(~is_left), "event_id").unionByName(made.where(is_left))
+    choices = heard.select("*", F.explode("choices").alias("code", "answer"))
     subjects = F.array(
         F.struct(F.lit("cookie").alias("namespace"), F.col("cookie_id").alias("raw")),
         F.struct(F.lit("login").alias("namespace"), F.col("login_id").alias("raw")),

@@ -15,6 +15,7 @@ from identity.rehash import rehash_returned
 from identity.run import Run
 from identity.sources.landing import MEND_COLUMNS, LandingFile, batch_id, find_files, not_taken
 from identity.sources.parsing import masked, parse_lines, unlinked
+from identity.sources.refusals import IS_GIVEN_UP, taken_back
 from identity.sources.rows import union
 from identity.stages.gates import check_landing
 from identity.standardise.identifiers import hash_key, normalised, under_every_key
@@ -55,8 +56,9 @@ def ingest(run: Run) -> None:
         counts = _count(records, run)
         _gate(run, files, counts)
         _write(run, records, batch, {file.source for file in files})
-        _remove(run, superseded)
+        _remove(run, superseded, {file.source for file in files if file.file in taken.values()})
         _register(run, files, batch, status="taken", counts=counts)
+        _forget_left(run, files)
         run.tables.clear_staging()
         lines.unpersist()
         for kind in ("delivered", "quarantined", "suppressed"):
@@ -240,10 +242,20 @@ def _write(run: Run, records: DataFrame, batch: str, delivering: set[str]) -> No
     run.tables.commit((contract for _, contract in frames), mode="append")
 
 
-def _remove(run: Run, file_ids: list[str]) -> None:
-    """Forget the rows of files whose path came again with other bytes: the newer file replaces the older."""
+def _remove(run: Run, file_ids: list[str], sources: Iterable[str]) -> None:
+    """Forget the rows of files whose path came again with other bytes: the newer file replaces the older.
+
+    What they refused stays, and is there before they go: no death on the way makes it vanish.
+    """
     if file_ids:
-        _delete(run, f"file_id in ({_listed(file_ids)})")
+        for name in sorted(sources):
+            contract = contract_of(f"bronze.{name}")
+            left = taken_back(run.tables.read(contract.name), run.config.sources[name], file_ids=file_ids)
+            staged, _ = run.tables.stage(left, contract)
+            if staged.head(1):
+                run.tables.commit([contract], mode="append")
+        replaced = f"file_id in ({_listed(file_ids)})"
+        _delete(run, f"{replaced} and {IS_GIVEN_UP}", quarantined=replaced)
         register = run.tables.rows("ops.file")
         taken = [row for row in register if row["file_id"] in file_ids and row["status"] in _LIVE]
         # The same bytes may have been taken before: a file that ends, ends once.
@@ -252,9 +264,18 @@ def _remove(run: Run, file_ids: list[str]) -> None:
         run.tables.append_rows(rows, _FILES)
 
 
-def _delete(run: Run, condition: str) -> None:
-    names = [f"bronze.{name}" for name in run.config.sources] + ["ops.quarantine"]
-    in_parallel([partial(run.tables.delete, name, condition) for name in names])
+def _forget_left(run: Run, files: Iterable[LandingFile]) -> None:
+    """Of files that came back, byte for byte, what was left of them is whole again."""
+    ended = {row["file_id"] for row in run.tables.rows("ops.file") if row["status"] == "superseded"}
+    if back := ended & {file.file_id for file in files}:
+        for name in sorted({file.source for file in files if file.file_id in back}):
+            run.tables.delete(f"bronze.{name}", f"file_id in ({_listed(back)}) and not ({IS_GIVEN_UP})")
+
+
+def _delete(run: Run, condition: str, *, quarantined: str | None = None) -> None:
+    conditions = {f"bronze.{name}": condition for name in run.config.sources}
+    conditions["ops.quarantine"] = quarantined or condition
+    in_parallel([partial(run.tables.delete, name, which) for name, which in conditions.items()])
 
 
 def _listed(values: Iterable[str]) -> str:

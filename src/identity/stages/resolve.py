@@ -8,6 +8,7 @@ from pyspark.sql import functions as F
 from identity.config import Matching
 from identity.consent.decide import effective
 from identity.consent.guardians import children
+from identity.consent.history import changes, earlier, explained
 from identity.consent.reach import carried_refusals, contact_points, held, subjects
 from identity.consent.repermission import repermission
 from identity.contracts import contract_of
@@ -63,11 +64,14 @@ def resolve(run: Run) -> None:
         today = golden_id.inherit(clusters, is_open, born_of(run), key=hash_key(run.key), on=run.on)
         found = {"members": today.members, "merged": today.merged, "minted": today.minted}
         today = golden_id.Inheritance(*in_parallel([partial(tables.staged, f, n) for n, f in found.items()]))
+        is_again = bool(tables.read("consent.history").where(F.col("decided_on") >= F.lit(run.on)).head(1))
         # What is replaced is read by what replaces it: everything is staged before anything is written.
         with TableGate(run, "id") as gate:
             permissions, homes, ids, radius = in_parallel(
                 [
-                    partial(_staged_permissions, run, gate, today, carried, resolved.edges),
+                    partial(
+                        _staged_permissions, run, gate, today, carried, resolved.edges, is_again=is_again
+                    ),
                     partial(_staged_around, run, gate, today, permission, owners),
                     partial(_staged_ids, run, gate, today, resolved.edges),
                     partial(measure, run, today, is_open),
@@ -80,9 +84,8 @@ def resolve(run: Run) -> None:
             stage.counts.update(gate.settle(facts))
         stage.counts.update(counts_to_keep(run, radius))
         require_within_limit(run, radius)
-        tables.commit_as_one(
-            {name: "append" if name == "id.golden_history" else "overwrite" for name in staged}
-        )
+        appended = {"id.golden_history"} if is_again else {"id.golden_history", "consent.history"}
+        tables.commit_as_one({name: "append" if name in appended else "overwrite" for name in staged})
 
 
 def _staged_ids(
@@ -137,8 +140,13 @@ def _staged_permissions(
     today: golden_id.Inheritance,
     carried: DataFrame,
     edges: DataFrame,
+    *,
+    is_again: bool,
 ) -> dict[str, Contracted]:
-    """What is permitted as it will be: refusals that are heard, decisions, and conflicts to ask about again."""
+    """What is permitted as it will be: refusals that are heard, decisions, their history, and conflicts to ask about again.
+
+    Of the history only what is to be added, unless this date has rows in it already (`is_again`): those are replaced.
+    """
     config, tables = run.config, run.tables
     persons, events = tables.read("silver.person_record"), tables.read("silver.consent_event")
     holdings = tables.staged(held(today.members, carried, persons), "held")
@@ -165,7 +173,12 @@ def _staged_permissions(
     )
     decisions = gate.stage(decided, contract_of("consent.effective"))
     asked_again = repermission(decisions[0], tables.read("consent.repermission"), on=run.on)
-    return by_table([heard, decisions, gate.stage(asked_again, contract_of("consent.repermission"))])
+    waiting = gate.stage(asked_again, contract_of("consent.repermission"))
+    before = tables.read("consent.history")
+    told = changes(before, explained(decisions[0], events, today.members), on=run.on)
+    if is_again:
+        told = told.unionByName(earlier(before, on=run.on))
+    return by_table([heard, decisions, waiting, gate.stage(told, contract_of("consent.history"))])
 
 
 def model_in_force(matching: Matching) -> Model | None:

@@ -60,14 +60,16 @@ def delivered_values(run: Run) -> DataFrame:
 def _feeds(run: Run, source: str) -> dict[str, DataFrame]:
     """The typed feeds of a source; where lines make statements, also `feed.stated`, with those kept for it alone."""
     bronze = run.tables.read(f"bronze.{source}")
-    feeds = {}
+    feeds: dict[str, DataFrame] = {}
     for name, feed in run.config.sources[source].feeds.items():
         mine = bronze.where(F.col("feed") == name)
-        whole = mine.where("kept_for is null")
-        for key, lines in {name: whole, f"{name}.stated": mine if feed.statement else None}.items():
-            if lines is not None:
-                kept = lines.drop("feed", "source", "batch_id", "contract_version", "kept_for")
-                feeds[key] = typed(kept, feed)
+        lines = {name: mine.where("kept_for is null").drop("kept_for")}
+        if feed.statement is not None:
+            lines[f"{name}.stated"] = mine
+        feeds |= {
+            key: typed(rows.drop("feed", "source", "batch_id", "contract_version"), feed)
+            for key, rows in lines.items()
+        }
     return feeds
 
 
