@@ -10,6 +10,7 @@ from identity.consent.decide import effective
 from identity.consent.guardians import children
 from identity.consent.reach import carried_refusals, contact_points, held, subjects
 from identity.consent.repermission import repermission
+from identity.consent.restrictions import restrictions
 from identity.contracts import contract_of
 from identity.errors import RunDateError
 from identity.linkage.model import Model
@@ -138,7 +139,7 @@ def _staged_permissions(
     carried: DataFrame,
     edges: DataFrame,
 ) -> dict[str, Contracted]:
-    """What is permitted as it will be: refusals that are heard, decisions, and conflicts to ask about again."""
+    """What is permitted as it will be: refusals heard, decisions, conflicts to ask about again, restrictions."""
     config, tables = run.config, run.tables
     persons, events = tables.read("silver.person_record"), tables.read("silver.consent_event")
     holdings = tables.staged(held(today.members, carried, persons), "held")
@@ -165,7 +166,19 @@ def _staged_permissions(
     )
     decisions = gate.stage(decided, contract_of("consent.effective"))
     asked_again = repermission(decisions[0], tables.read("consent.repermission"), on=run.on)
-    return by_table([heard, decisions, gate.stage(asked_again, contract_of("consent.repermission"))])
+    conflicts = gate.stage(asked_again, contract_of("consent.repermission"))
+    return by_table([heard, decisions, conflicts, *_staged_restrictions(run, gate, today)])
+
+
+def _staged_restrictions(run: Run, gate: TableGate, today: golden_id.Inheritance) -> list[Contracted]:
+    """Who is restricted as it will be; nothing where nobody ever was."""
+    tables, contract = run.tables, contract_of("consent.restriction")
+    if not tables.rows(contract.name):
+        return []
+    crosswalk = golden_id.crosswalk(tables.read("id.crosswalk"), today, on=run.on)
+    before, held_before = tables.read(contract.name), tables.read("id.golden_member")
+    restricted = restrictions(before, today.members, held_before, crosswalk, on=run.on)
+    return [gate.stage(restricted, contract)]
 
 
 def model_in_force(matching: Matching) -> Model | None:
