@@ -32,7 +32,9 @@ class Mutant(NamedTuple):
     new: str
 
 
-DECIDE, REACH, GUARDIANS, GATES = (f"consent/{name}.py" for name in ("decide", "reach", "guardians", "gates"))
+DECIDE, REACH, GUARDIANS, GATES, RESTRICTIONS = (
+    f"consent/{name}.py" for name in ("decide", "reach", "guardians", "gates", "restrictions")
+)
 PURCHASES, COVERAGE = "profile/purchases.py", "publish/coverage.py"
 PROFILE, PUBLISH = "stages/profile.py", "stages/publish.py"
 MUTANTS = (
@@ -67,6 +69,9 @@ MUTANTS = (
     Mutant("rule 4: hubs carry refusals", REACH, '(F.col("carriers") <= namespaces[name].max_persons)', "F.lit(True)"),
     Mutant("refusals are forgotten with the edge", REACH, "here.join(ended, on=", 'here.where("false").join(ended, on='),
     Mutant("a decision does not end what is carried", REACH, "kind = 'human' and reason = 'cannot_link'", "kind = 'x'"),
+    Mutant("a refusal is forgotten with the identifier", REACH, 'before.join(records.select(*_KEY, "golden_id"), on=_KEY, how="inner")', 'before.join(refused.select(*_KEY, "golden_id", *_VALUE), on=[*_KEY, *_VALUE], how="inner")'),
+    Mutant("a restriction ends with its record", RESTRICTIONS, "joined.unionByName(heirs)", "joined"),
+    Mutant("a restriction stays with its record", RESTRICTIONS, "joined.unionByName(heirs)", "heirs"),
     Mutant("rule 5: a yes never ages", DECIDE, "aged = F.date_add(", "aged = F.lit(None).cast('date') if True else F.date_add("),
     Mutant("rule 5: a yes lasts a day longer", DECIDE, 'yes["until"] > F.lit(on)', 'yes["until"] >= F.lit(on)'),
     Mutant("rule 5: notices never end", DECIDE, "    if notices:\n", "    if False:\n"),

@@ -124,7 +124,12 @@ def _heard_anew(frame: DataFrame, name: str, hashes: DataFrame, fingerprint: str
 def event_key() -> Column:
     """The key of a statement, as `rights.statements` makes it without Spark."""
     told = F.concat_ws(
-        "\x1f", "subject_namespace", "subject_hmac", "purpose", "basis", F.col("said_on").cast("string")
+        "\x1f",
+        "subject_namespace",
+        "subject_hmac",
+        "purpose",
+        "basis",
+        F.date_format("asserted_at", "yyyy-MM-dd'T'HH:mm:ss.SSSSSS"),
     )
     return F.substring(F.sha2(told, 256), 1, 32)
 

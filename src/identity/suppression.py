@@ -11,7 +11,8 @@ from pyspark.sql import functions as F
 from identity.config import Namespace
 from identity.contracts import contract_of
 from identity.errors import ConfigError, SuppressionError
-from identity.standardise.identifiers import hash_key, normalised, under_every_key
+from identity.standardise.contacts import dialled
+from identity.standardise.identifiers import hash_key, normal_form, normalised, under_every_key
 from identity.tables import Tables, columns_at, in_parallel
 
 _LIST = contract_of("consent.suppression")
@@ -73,7 +74,7 @@ def lift(
     """
     if not reason.strip():
         raise ConfigError("--reason: say why, such as 'signed up again at the till'")
-    if any(value.strip().casefold() in reason.casefold() for _, value in identifiers):
+    if any(_quotes(reason, namespace, value) for namespace, value in identifiers):
         raise ConfigError("--reason quotes the identifier; the log of lifts keeps no values")
     asked = normalised(
         tables.spark.createDataFrame(list(identifiers), "namespace string, raw string"),
@@ -100,3 +101,19 @@ def lift(
     tables.commit_as_one({_LIST.name: "overwrite", _LIFTS.name: "append"})
     tables.clear_staging(_LIST.name, _LIFTS.name)  # a run started stage by stage may have staged others
     return len(gone)
+
+
+def _quotes(reason: str, namespace: str, value: str) -> bool:
+    """Whether a reason tells an identifier, however either is spelled."""
+    forms = {_alike(form) for form in (value, normal_form(namespace, value) or value)}
+    if any(form in _alike(reason) for form in forms if form) or value.strip().casefold() in reason.casefold():
+        return True
+    # What every way of dialling a phone has in common is the number without its country and zeros.
+    numbers = {number.lstrip("0") for number in dialled(value)} if namespace == "phone" else set()
+    digits = "".join(filter(str.isdigit, reason))
+    return any(number in digits for number in numbers)
+
+
+def _alike(text: str) -> str:
+    """Letters and digits alone, without regard to case."""
+    return "".join(filter(str.isalnum, text.casefold()))

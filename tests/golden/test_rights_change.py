@@ -44,9 +44,7 @@ def put_right(world: World, golden_id: str, changes: dict[str, str]) -> int:
     subject = find(config, [f"golden_id={golden_id}"], key=config.secret())
     right = standardised(world.spark, changes, on=SECOND)
     with answering(world.warehouse, "R-1", "rectification", subject, SECOND):
-        return correct(
-            world.tables, subject, right, only=None, key=config.secret(), request_id="R-1", on=SECOND
-        )
+        return correct(world.warehouse, subject, right, only=None, request_id="R-1", on=SECOND)
 
 
 def open_members(world: World) -> pd.DataFrame:

@@ -20,7 +20,7 @@ from identity.consent.reach import carried_refusals, contact_points, held, subje
 from identity.contracts import contract_of
 
 WORLDS = 120
-ON, NEXT = dt.date(2026, 2, 1), dt.date(2026, 2, 2)
+ON, NEXT, LAST = (dt.date(2026, 2, day) for day in (1, 2, 3))
 LEVELS = {"customer": "verified", "member": "identified", "login": "identified", "device": "cookie"}
 NAMESPACES = {
     name: Namespace.model_validate({"level": level, "rank": rank, "links": "always", "max_persons": 9})
@@ -145,11 +145,34 @@ def parted(world: World) -> World:
     return replace(world, records=records, doubts=(), bans=(), children=kept)
 
 
+def fallen_silent(world: World) -> World:
+    """The next day every record that carries several identifiers stops carrying the first."""
+    return replace(
+        world, records=tuple(replace(r, carries=r.carries[1:] or r.carries) for r in world.records)
+    )
+
+
+def with_newcomers(world: World) -> World:
+    """Whoever may be joined gets one more record, which says yes to everything by an identifier of its own."""
+    parts = {r.part: r for r in world.records if not r.barred}
+    at = dt.datetime.combine(dt.date(2026, 1, 31), dt.time(10))
+    records, said = list(world.records), list(world.said)
+    for part, one in sorted(parts.items()):
+        who = ("customer", f"new {part}")
+        mails = tuple(
+            c for r in world.records if r.golden == one.golden for c in r.carries if c[0] == "email"
+        )
+        carries = (who, *mails[:1])
+        records.append(replace(one, key=f"{part}new", name=None, carries=carries))
+        said += [Said(f"{part} {p}", who, p, None, "y", "consent", at) for p in PURPOSES]
+    return replace(world, records=tuple(records), said=tuple(said))
+
+
 # The rules again, word for word and one at a time.
 
 
 def heard_from_off(world: World) -> dict[str, set[tuple[str, str]]]:
-    """By record: identifiers it does not carry and hears refusals of."""
+    """By record: identifiers it hears refusals of, its own and others'."""
     refusing = {s.who for s in world.said if s.value == "n"}
     carriers: dict[tuple[str, str], list[Record]] = defaultdict(list)
     for record in world.records:
@@ -170,7 +193,7 @@ def heard_from_off(world: World) -> dict[str, set[tuple[str, str]]]:
             for here, there in ((by_key[left], by_key[right]), (by_key[right], by_key[left])):
                 if here.golden == record.golden and there.golden != record.golden:
                     heard |= {c for r in world.records if r.part == there.part for c in r.carries}
-        found[record.key] = (heard & refusing) - set(record.carries)
+        found[record.key] = heard & refusing
     return found
 
 
@@ -377,7 +400,7 @@ def test_every_decision_is_what_the_rules_say(worlds: dict[str, World], first: t
     assert rules == {1, 2, 3, 5, 6}
 
 
-def test_what_is_heard_from_further_off_is_what_the_rules_say(
+def test_whose_refusals_are_heard_is_what_the_rules_say(
     worlds: dict[str, World], first: tuple[Decisions, DataFrame]
 ):
     found: dict[str, set[tuple[str, str]]] = defaultdict(set)
@@ -445,3 +468,40 @@ def test_a_no_said_again_after_the_ways_parted_releases_nothing(
     after = told(engine(spark, repeated, first[1], NEXT)[0])
     for name, world in repeated.items():
         assert permitted(world, after[name]) <= permitted(worlds[name], first[0][name]), name
+
+
+def test_a_refusal_stays_when_the_record_stops_carrying_who_made_it(
+    spark: SparkSession, worlds: dict[str, World], first: tuple[Decisions, DataFrame]
+):
+    some = {name: world for name, world in worlds.items() if name.endswith("base")}
+    silent = {name: fallen_silent(world) for name, world in some.items()}
+    nothing = spark.createDataFrame([], first[1].schema)
+    after = told(engine(spark, silent, first[1], NEXT)[0])
+    without = told(engine(spark, silent, nothing, NEXT)[0])
+    released = 0
+    for name, world in some.items():
+        before = permitted(world, first[0][name])
+        assert permitted(silent[name], after[name]) <= before, name
+        released += not permitted(silent[name], without[name]) <= before
+    assert released > WORLDS / 20  # what is not carried would be released
+
+
+def test_a_refusal_stays_with_who_takes_the_place_of_the_records_that_heard_it(
+    spark: SparkSession, worlds: dict[str, World], first: tuple[Decisions, DataFrame]
+):
+    some = {name: world for name, world in worlds.items() if name.endswith("base")}
+    joined = {name: with_newcomers(fallen_silent(world)) for name, world in some.items()}
+    alone = {
+        name: replace(
+            world, records=tuple(r for r in world.records if r.key.endswith("new")), doubts=(), bans=()
+        )
+        for name, world in joined.items()
+    }
+    decided, heard = engine(spark, joined, first[1], NEXT)
+    between, after = told(decided), told(engine(spark, alone, heard, LAST)[0])
+    left = 0
+    for name in some:
+        newcomers = permitted(alone[name], after[name])
+        assert newcomers <= permitted(joined[name], between[name]), name
+        left += len(newcomers)
+    assert left > WORLDS  # it is not that nobody is permitted anything

@@ -112,7 +112,7 @@ def test_between_rotation_and_publication_only_a_run_may_go_on(
 
 
 def statement(value: str) -> dict[str, Any]:
-    said = ("email", old(value), "marketing.email", "objection", ON)
+    said = ("email", old(value), "marketing.email", "objection", AT)
     return {
         "event_key": event_key(*said), "subject_namespace": "email", "subject_hmac": old(value),
         "purpose": "marketing.email", "value": "n", "basis": "objection", "asserted_at": AT, "said_on": ON,
@@ -189,7 +189,7 @@ def test_hashes_of_known_values_are_made_anew_and_others_kept_for_when_they_come
     assert {r["contact_point_hmac"] for r in tables.rows("ops.data_use_log")} == {new(HERE)}
     decided = {(r["contact_point"], r["winning_subject_hmac"]) for r in tables.rows("consent.history")}
     assert decided == {(new(HERE), cookie), (hash_of_hash(GONE, "email"), None), ("person", of_hash)}
-    anew = ("email", new(HERE), "marketing.email", "objection", ON)
+    anew = ("email", new(HERE), "marketing.email", "objection", AT)
     assert {(r["subject_hmac"], r["event_key"]) for r in tables.rows("consent.statement")} == {
         (new(HERE), event_key(*anew)), (old(GONE), statement(GONE)["event_key"]),
     }  # fmt: skip

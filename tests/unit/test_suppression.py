@@ -88,9 +88,30 @@ def test_no_value_and_no_hash_of_the_lifted_is_in_the_logs(tables: Tables, names
     assert not any(value in log for value in [*hashes, *(raw for _, raw in PEOPLE)])
 
 
-def test_a_reason_that_quotes_the_value_is_refused(tables: Tables, namespaces):
+QUOTING = [
+    ("email=aino@example.org", "Aino@Example.org came back"),
+    ("email=mailto:Aino@example.org", "written from aino@example.org"),
+    ("phone=0401234567", "called from 040 123 4567"),
+    ("phone=040-1234567", "called from (0)40/1234567 on 2026-02-01"),
+    ("phone=+358 40 123 4567", "called from 0401234567"),
+    ("phone=0401234567", "called from 00358-40-1234567"),
+    ("phone=0401234567", "called from 40 123 4567"),
+    ("loyalty_card=6392 0000 1234", "card 639200001234 shown"),
+    ("loyalty_member=M00000001", "is m-00000001"),
+    ("phone=?", "who knows?"),
+]
+
+
+@pytest.mark.parametrize(("text", "reason"), QUOTING)
+def test_a_reason_that_quotes_the_value_is_refused(tables: Tables, namespaces, text: str, reason: str):
+    asked = [*identifiers_of([text], namespaces), *PEOPLE[1:2]]
     with pytest.raises(ConfigError, match="quotes"):
-        lift(tables, PEOPLE, namespaces=namespaces, keys=[KEY], reason="Aino@Example.org came back", on=ON)
+        lift(tables, asked, namespaces=namespaces, keys=[KEY], reason=reason, on=ON)
+
+
+def test_other_digits_in_a_reason_quote_nothing(tables: Tables, namespaces):
+    reason = "signed up again at till 12 on 2026-02-01, ticket 4012"
+    assert lift(tables, PEOPLE, namespaces=namespaces, keys=[KEY], reason=reason, on=ON) == 3
 
 
 @pytest.mark.parametrize("text", ["aino@example.org", "email=", "shoe=42", "email:aino@example.org"])

@@ -32,7 +32,7 @@ def correct_command(
 
     changes = changes_of(values)
     day, config = date_of(run_date), opened(conf, warehouse)
-    subject, key = _found(config, identifiers)
+    subject = _found(config, identifiers)
     only = None
     if len(identifiers) == 1 and identifiers[0].startswith("record="):
         source, _, source_key = identifiers[0].partition("=")[2].strip().partition(":")
@@ -41,7 +41,7 @@ def correct_command(
         right = standardised(tables.spark, changes, on=day)
 
         def act(request_id: str) -> int:
-            return correct(tables, subject, right, only=only, key=key, request_id=request_id, on=day)
+            return correct(config.warehouse, subject, right, only=only, request_id=request_id, on=day)
 
         name = request_name(request, "rectification", subject, day)
         _answer(config, "rectification", subject, name, day, act, "value corrected", as_json=as_json)
@@ -65,7 +65,7 @@ def restrict_command(
     if not lift and not reason.strip():
         raise ConfigError("--reason: say why, such as 'accuracy contested'; no personal data")
     day, config = date_of(run_date), opened(conf, warehouse)
-    subject, _ = _found(config, identifiers)
+    subject = _found(config, identifiers)
 
     def act(request_id: str) -> int:
         if lift:
@@ -97,7 +97,7 @@ def _stating(kind: Any, what: str) -> Callable[..., None]:
 
         day, config = date_of(run_date), opened(conf, warehouse)
         purposes = purposes_of(kind, purpose or [], config.purposes)
-        subject, _ = _found(config, identifiers)
+        subject = _found(config, identifiers)
 
         def act(request_id: str) -> int:
             return state(config, subject, kind, purposes, request_id=request_id, on=day)
@@ -131,14 +131,14 @@ COMMANDS: Final[Mapping[str, Callable[..., None]]] = {
 """The verbs by what they are called."""
 
 
-def _found(config: Config, identifiers: list[str]) -> tuple[Any, bytes]:
+def _found(config: Config, identifiers: list[str]) -> Any:
     from identity.erasure.plan import require_whole
     from identity.keys import key_in_force
     from identity.rights.persons import find
 
     key = key_in_force(config)
     require_whole(config.warehouse)  # who is half erased may be found no more
-    return find(config, identifiers, key=key), key
+    return find(config, identifiers, key=key)
 
 
 def _answer(

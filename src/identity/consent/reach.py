@@ -44,12 +44,13 @@ def carried_refusals(
     namespaces: Mapping[str, Namespace],
     on: dt.date,
 ) -> DataFrame:
-    """consent.carried_refusal after this run: what each record hears refusals of, and does not carry itself.
+    """consent.carried_refusal after this run: what each record hears refusals of, its own identifiers among them.
 
-    Reached today: what other records of the golden id carry; what a record carries that may not be joined, but shares
-    an e-mail or phone with the id and does not go by another given name (who forbade joining did not thereby take back
-    a no); and what a confirmed part carries that may be the same person, by a comparison too weak to join. Reached
-    once, always reached: only a person's decision that two are not one ends it.
+    Those are kept too, for tomorrow the record may no longer carry them. Reached today: what records of the golden id
+    carry, and what any of them heard before; what a record carries that may not be joined, but shares an e-mail or phone
+    with the id and does not go by another given name (who forbade joining did not thereby take back a no); and what a
+    confirmed part carries that may be the same person, by a comparison too weak to join. Reached once, always reached:
+    only a person's decision that two are not one ends it.
 
     Args:
         holdings: What `held` returns; it is read several times.
@@ -72,16 +73,19 @@ def carried_refusals(
         .unionByName(_from_doubtful(records, edges, refused))
         .distinct()
     )
-    today = records.join(reached, on="golden_id", how="inner").select(
-        *_KEY, *_VALUE, F.lit(on).alias("since_on")
-    )
-    today = today.join(refused, on=[*_KEY, *_VALUE], how="left_anti")
     kept = _kept(before, records, edges, refused)
-    every = today.withColumn("reached_on", F.lit(on)).unionByName(
-        kept.select(*_KEY, *_VALUE, "since_on", "reached_on")
+    heard = (
+        reached.withColumn("reached_on", F.lit(on))
+        .unionByName(kept.select("golden_id", *_VALUE, "reached_on"))
+        .groupBy("golden_id", *_VALUE)
+        .agg(F.max("reached_on").alias("reached_on"))
     )
-    return every.groupBy(*_KEY, *_VALUE).agg(
-        F.min("since_on").alias("since_on"), F.max("reached_on").alias("reached_on")
+    since = kept.select(*_KEY, *_VALUE, "since_on")
+    return (
+        records.select(*_KEY, "golden_id")
+        .join(heard, on="golden_id", how="inner")
+        .join(since, on=[*_KEY, *_VALUE], how="left")
+        .select(*_KEY, *_VALUE, F.coalesce("since_on", F.lit(on)).alias("since_on"), "reached_on")
     )
 
 

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
@@ -11,11 +12,9 @@ from identity.contracts import contract_of
 from identity.errors import ConfigError, SubjectError
 from identity.rights.persons import Record, Subject
 from identity.standardise.corrections import ADDRESS, CONTACTS, SETTABLE
-from identity.standardise.identifiers import hash_key, hash_of
-from identity.tables import Tables, replace_at, rows_at
+from identity.tables import replace_at, rows_at
 
 _TABLE: Final = contract_of("silver.correction")
-_HEARD: Final = contract_of("consent.carried_refusal")
 _PLURAL: Final = {"email": "emails", "phone": "phones"}
 
 
@@ -39,12 +38,11 @@ def changes_of(texts: Sequence[str]) -> dict[str, str]:
 
 
 def correct(
-    tables: Tables,
+    warehouse: Path,
     subject: Subject,
     right: Mapping[str, str | None],
     *,
     only: Record | None,
-    key: bytes,
     request_id: str,
     on: dt.date,
 ) -> int:
@@ -53,11 +51,10 @@ def correct(
     A value is put right in the records that hold one, and where none does, in all of the person's.
 
     Args:
-        tables: The tables; the caller holds the warehouse's lock.
+        warehouse: The warehouse; the caller holds its lock.
         subject: The person.
         right: What `standardise.corrections.standardised` read, by attribute.
         only: The one record to be corrected; None corrects all of the person's.
-        key: The secret of the warehouse.
         request_id: The request that is answered.
         on: Run date.
 
@@ -65,10 +62,10 @@ def correct(
         SubjectError: No record of the person tells of her, as devices do not.
     """
     wanted = {only} if only is not None else set(subject.records)
-    persons = [row for row in _of(tables, "silver.person_record", wanted) if _record(row) in wanted]
+    persons = [row for row in _of(warehouse, "silver.person_record", wanted) if _record(row) in wanted]
     if not persons:
         raise SubjectError("none of the person's records holds such values; devices hold none")
-    known = {(*_record(row), row["attribute"]): row for row in rows_at(tables.root, _TABLE.name)}
+    known = {(*_record(row), row["attribute"]): row for row in rows_at(warehouse, _TABLE.name)}
     told = {"corrected_on": on, "request_id": request_id}
     fresh: dict[tuple[str, ...], dict[str, Any]] = {}
     for row in _holding(persons, right):
@@ -76,7 +73,12 @@ def correct(
         for group in _groups(right):
             was = {name: _standing(row, name, known.get((source, source_key, name))) for name in group}
             becomes = {name: right.get(name, was[name][0]) for name in group}
-            if all(becomes[name] == was[name][0] for name in group):
+            before = [
+                known[place] for place in ((source, source_key, name) for name in group) if place in known
+            ]
+            # One that is dated later was mistyped, for it was asked for today.
+            is_late = any(row["corrected_on"] > on for row in before)
+            if all(becomes[name] == was[name][0] for name in group) and not is_late:
                 continue
             for name in group:
                 fresh[source, source_key, name] = {
@@ -84,9 +86,8 @@ def correct(
                     "replaced": was[name][1], **told,
                 }  # fmt: skip
     if fresh:
-        _keep_refusals(tables, fresh.values(), key=key, on=on)
         rows = known | fresh
-        replace_at(tables.root, [rows[place] for place in sorted(rows)], _TABLE)
+        replace_at(warehouse, [rows[place] for place in sorted(rows)], _TABLE)
     return len(fresh)
 
 
@@ -118,38 +119,9 @@ def _text(row: Mapping[str, Any], name: str) -> str | None:
     return None if row[name] is None else str(row[name])
 
 
-def _keep_refusals(tables: Tables, rows: Collection[Mapping[str, Any]], *, key: bytes, on: dt.date) -> None:
-    """See that what was refused by an e-mail or phone is heard on when the record no longer carries it."""
-    hashed = {
-        (
-            row["source"],
-            row["source_key"],
-            row["attribute"],
-            hash_of(row["attribute"], value, key=hash_key(key)),
-        )
-        for row in rows
-        if row["attribute"] in CONTACTS and row["replaced"]
-        for value in row["replaced"].split(" ")
-    }
-    is_no = (ds.field("value") == "n") & ds.field("subject_hmac").isin(
-        pa.array(sorted({value for *_, value in hashed}), pa.string())
-    )
-    refused = {
-        (row["subject_namespace"], row["subject_hmac"])
-        for row in rows_at(tables.root, "silver.consent_event", is_no)
-    }
-    before = rows_at(tables.root, _HEARD.name)
-    names = ("source", "source_key", "namespace", "value_hmac")
-    heard = {tuple(row[name] for name in names) for row in before}
-    new = sorted(place for place in hashed if place[2:] in refused and place not in heard)
-    if new:
-        told = [dict(zip(names, place, strict=True), since_on=on, reached_on=on) for place in new]
-        replace_at(tables.root, [*before, *told], _HEARD)
-
-
-def _of(tables: Tables, name: str, records: Collection[Record]) -> list[dict[str, Any]]:
+def _of(warehouse: Path, name: str, records: Collection[Record]) -> list[dict[str, Any]]:
     keys = pa.array(sorted({source_key for _, source_key in records}), pa.string())
-    return rows_at(tables.root, name, ds.field("source_key").isin(keys))
+    return rows_at(warehouse, name, ds.field("source_key").isin(keys))
 
 
 def _record(row: Mapping[str, Any]) -> Record:

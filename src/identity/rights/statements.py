@@ -1,7 +1,8 @@
 """Objections (GDPR art. 21) and withdrawals of consent (art. 7(3)), made to the company itself. Without Spark.
 
 A statement is made for the strongest identifier of each record of the person, so that it reaches her whole confirmed
-part, and the next run hears it as it hears the sources.
+part, and for the record's own key, so that it stays when the record no longer carries the strongest. The next run hears
+it as it hears the sources.
 """
 
 import datetime as dt
@@ -13,12 +14,15 @@ from typing import Final, Literal
 from identity.config import STRENGTHS, Config, Namespace, Purpose
 from identity.contracts import contract_of
 from identity.errors import ConfigError, SubjectError
-from identity.rights.persons import DEVICES, Record, Subject
-from identity.tables import among, append_at, columns_at, rows_at
+from identity.rights.persons import DEVICES, OWN_KEYS, Record, Subject
+from identity.tables import among, append_at, columns_at, replace_at, rows_at
 
 Kind = Literal["objection", "withdrawal"]
 _TABLE: Final = contract_of("consent.statement")
 _BASIS: Final[Mapping[Kind, str]] = {"objection": "objection", "withdrawal": "consent"}
+_ABOUT: Final = ("subject_namespace", "subject_hmac", "purpose", "basis")
+_MOMENT: Final = "%Y-%m-%dT%H:%M:%S.%f"
+_NEVER: Final = dt.datetime.min.replace(tzinfo=dt.UTC)
 _MARKETING: Final = "marketing."
 """To direct marketing one may object whatever it rests on (art. 21(2)); purposes of it are called so."""
 
@@ -63,72 +67,80 @@ def state(
         subject: The person.
         kind: An objection, or a withdrawal of consent.
         purposes: What it is about.
-        request_id: The request that is answered; what was recorded for it is not recorded again.
+        request_id: The request that is answered; what was recorded for it is not recorded again, unless the person
+            answered otherwise since, and is recorded anew where it was dated later.
         on: Run date it is made for.
 
     Raises:
         SubjectError: None of the person's records carries an identifier.
     """
-    speaking = strongest(config.warehouse, subject.records, config.namespaces)
+    speaking = spoken_for(config.warehouse, subject.records, config.namespaces)
     if not speaking:
         raise SubjectError("no record of the person carries an identifier that a statement could be made for")
     basis, known = _BASIS[kind], rows_at(config.warehouse, _TABLE.name)
-    keys = {row["event_key"] for row in known}
-    answered = {
-        (row["subject_namespace"], row["subject_hmac"], row["purpose"])
-        for row in known
-        if row["request_id"] == request_id and row["basis"] == basis
-    }
     newest = _newest_answers(config.warehouse, subject.records)
-    start = dt.datetime.combine(on, dt.time(), dt.UTC)
-    rows = []
+    # Nobody knows at what hour of the day she said it. What else she said that day, and what is known of her already,
+    # was said before, whichever of her identifiers said it: of two said at once the no counts.
+    end = dt.datetime.combine(on, dt.time.max, dt.UTC)
+    rows, mistyped = [], []
     for namespace, hashed in sorted(speaking):
         for purpose in purposes:
-            name = event_key(namespace, hashed, purpose, basis, on)
-            if name in keys or (namespace, hashed, purpose) in answered:
+            told = (namespace, hashed, purpose, basis)
+            said_before = newest.get(purpose, _NEVER)
+            asserted_at = max(end, said_before)
+            before = [row for row in known if tuple(row[name] for name in _ABOUT) == told]
+            # A date was mistyped if the same request is dated earlier now: no run has heard it yet.
+            mistyped += [row for row in before if row["said_on"] > on and row["request_id"] == request_id]
+            if any(
+                # The same request again is a repeat, unless she has answered since.
+                _in_utc(row["asserted_at"])
+                >= (said_before if row["request_id"] == request_id else asserted_at)
+                for row in before
+                if row["said_on"] <= on
+            ):
                 continue
             rows.append(
                 {
-                    "event_key": name,
-                    "subject_namespace": namespace,
-                    "subject_hmac": hashed,
-                    "purpose": purpose,
+                    "event_key": event_key(*told, asserted_at),
+                    **dict(zip(_ABOUT, told, strict=True)),
                     "contact_point_hmac": None,
                     "value": "n",
-                    "basis": basis,
-                    # A yes that is known already was said before, whichever of her identifiers said it: of two said at
-                    # once the no counts.
-                    "asserted_at": max(start, newest.get(purpose, start)),
+                    "asserted_at": asserted_at,
                     "said_on": on,
                     "request_id": request_id,
                 }
             )
-    append_at(config.warehouse, rows, _TABLE)
+    if mistyped:
+        replace_at(config.warehouse, [*(row for row in known if row not in mistyped), *rows], _TABLE)
+    else:
+        append_at(config.warehouse, rows, _TABLE)
     return len(rows)
 
 
-def event_key(namespace: str, hashed: str, purpose: str, basis: str, said_on: dt.date) -> str:
-    """The key of a statement: the same one, made twice on a date, is one."""
-    told = "\x1f".join([namespace, hashed, purpose, basis, said_on.isoformat()])
+def event_key(namespace: str, hashed: str, purpose: str, basis: str, asserted_at: dt.datetime) -> str:
+    """The key of a statement: the same one, made twice of a moment, is one."""
+    told = "\x1f".join([namespace, hashed, purpose, basis, _in_utc(asserted_at).strftime(_MOMENT)])
     return hashlib.sha256(told.encode()).hexdigest()[:32]
 
 
-def strongest(
+def spoken_for(
     warehouse: Path, records: Collection[Record], namespaces: Mapping[str, Namespace]
 ) -> set[tuple[str, str]]:
-    """The strongest identifier of each record: namespace and keyed hash; a device's is its own."""
+    """The strongest identifier and the own key of each record: namespace and keyed hash; a device's is its own."""
     keys = {key for _, key in records}
     carried = rows_at(warehouse, "silver.identifier", among("source_key", keys))
     best: dict[Record, tuple[int, int, str, str]] = {}
+    own = {(source, key) for source, key in records if source in DEVICES}
     for row in carried:
         namespace = namespaces.get(row["namespace"])
         record = (row["source"], row["source_key"])
         if namespace is None or record not in records:
             continue
+        if OWN_KEYS.get(row["namespace"]) == row["source"]:
+            own.add((row["namespace"], row["value_hmac"]))
         place = (-STRENGTHS[namespace.level], namespace.rank, row["namespace"], row["value_hmac"])
         best[record] = min(best.get(record, place), place)
-    devices = {(source, key) for source, key in records if source in DEVICES}
-    return devices | {(namespace, hashed) for _, _, namespace, hashed in best.values()}
+    return own | {(namespace, hashed) for _, _, namespace, hashed in best.values()}
 
 
 def _newest_answers(warehouse: Path, records: Collection[Record]) -> dict[str, dt.datetime]:

@@ -11,6 +11,7 @@ from identity.consent.guardians import children
 from identity.consent.history import changes, earlier, explained
 from identity.consent.reach import carried_refusals, contact_points, held, subjects
 from identity.consent.repermission import repermission
+from identity.consent.restrictions import restrictions
 from identity.contracts import contract_of
 from identity.errors import RunDateError
 from identity.linkage.model import Model
@@ -143,9 +144,9 @@ def _staged_permissions(
     *,
     is_again: bool,
 ) -> dict[str, Contracted]:
-    """What is permitted as it will be: refusals that are heard, decisions, their history, and conflicts to ask about again.
+    """What is permitted as it will be: refusals heard, decisions, conflicts to ask about again, restrictions.
 
-    Of the history only what is to be added, unless this date has rows in it already (`is_again`): those are replaced.
+    Of the history of decisions only what is to be added, unless this date has rows in it already (`is_again`): those are replaced.
     """
     config, tables = run.config, run.tables
     persons, events = tables.read("silver.person_record"), tables.read("silver.consent_event")
@@ -178,7 +179,19 @@ def _staged_permissions(
     told = changes(before, explained(decisions[0], events, today.members), on=run.on)
     if is_again:
         told = told.unionByName(earlier(before, on=run.on))
-    return by_table([heard, decisions, waiting, gate.stage(told, contract_of("consent.history"))])
+    ledger = gate.stage(told, contract_of("consent.history"))
+    return by_table([heard, decisions, waiting, ledger, *_staged_restrictions(run, gate, today)])
+
+
+def _staged_restrictions(run: Run, gate: TableGate, today: golden_id.Inheritance) -> list[Contracted]:
+    """Who is restricted as it will be; nothing where nobody ever was."""
+    tables, contract = run.tables, contract_of("consent.restriction")
+    if not tables.rows(contract.name):
+        return []
+    crosswalk = golden_id.crosswalk(tables.read("id.crosswalk"), today, on=run.on)
+    before, held_before = tables.read(contract.name), tables.read("id.golden_member")
+    restricted = restrictions(before, today.members, held_before, crosswalk, on=run.on)
+    return [gate.stage(restricted, contract)]
 
 
 def model_in_force(matching: Matching) -> Model | None:

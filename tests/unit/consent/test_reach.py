@@ -113,23 +113,28 @@ def everybody_refuses(spark: SparkSession) -> list[Any]:
 def test_a_no_reaches_from_further_off(everybody_refuses: list[Any]):
     assert who_hears(everybody_refuses) == {
         # the other record of the id; B by the shared e-mail, not C, who goes by another name
-        "a1": {"p1", "M2"},
-        "a2": {"M1", "e-aino", "M2"},
+        "a1": {"M1", "e-aino", "p1", "M2"},
+        "a2": {"M1", "e-aino", "p1", "M2"},
         # a record without a name could be anybody's
-        "d1": {"M5"},
+        "d1": {"e-oona", "M5"},
         # the parts of one id hear each other, and whom either may be
-        "k1": {"M12", "M13"},
-        "k2": {"M11", "M13"},
+        "k1": {"M11", "M12", "M13"},
+        "k2": {"M11", "M12", "M13"},
         # L hears the part of K that it may be, and N; N hears L alone
-        "l1": {"M12", "M14"},
-        "n1": {"M13"},
+        "l1": {"M12", "M13", "M14"},
+        "n1": {"M13", "M14"},
+        # who is reached by nobody else hears itself
+        **{key: set(RECORDS[key][4]) for key in ("b1", "c1", "e1", "f1", "g1", "h1", "i1", "j1")},
     }
     assert {row[4:] for row in everybody_refuses} == {(D1, D1)}
 
 
 def test_only_who_refused_is_heard(spark: SparkSession):
     rows = carried(spark, [], RECORDS, EDGES, refusals(spark, "M2", "M12"), D1)
-    assert who_hears(rows) == {"a1": {"M2"}, "a2": {"M2"}, "k1": {"M12"}, "l1": {"M12"}}
+    assert who_hears(rows) == {
+        **{key: {"M2"} for key in ("a1", "a2", "b1")},
+        **{key: {"M12"} for key in ("k1", "k2", "l1")},
+    }
 
 
 def test_a_yes_speaks_for_its_part_and_a_no_without_one(spark: SparkSession):
@@ -157,7 +162,8 @@ def test_refusals_survive_a_split_and_the_end_of_a_doubt(spark: SparkSession):
     refusing = refusals(spark, "M11", "M12", "M13")
     first = carried(spark, [], {k: RECORDS[k] for k in ("k1", "k2", "l1")}, EDGES[:2], refusing, D1)
     after = carried(spark, first, SPLIT, [], refusing, D2)
-    assert sorted(after) == sorted(first)  # reached on the first, and so they stay
+    # Reached on the first, and so they stay; what a record carries itself it is reached by on the second, too.
+    assert sorted(after) == sorted((*row[:5], D2 if row[3] in SPLIT[row[1]][4] else D1) for row in first)
     again = carried(spark, after, SPLIT, [], refusing, D2)
     assert sorted(again) == sorted(after)
     # Joined again: reached today, heard since the first.
@@ -169,8 +175,29 @@ def test_who_was_decided_to_be_another_is_no_longer_heard(spark: SparkSession):
     refusing = refusals(spark, "M11", "M12", "M13")
     first = carried(spark, [], {k: RECORDS[k] for k in ("k1", "k2", "l1")}, EDGES[:2], refusing, D1)
     after = carried(spark, first, SPLIT, [("k1", "k2", "human", "cannot_link")], refusing, D2)
-    assert who_hears(first)["k1"] == {"M12", "M13"}
-    assert who_hears(after) == {"k1": {"M13"}, "k2": {"M13"}, "l1": {"M12"}}
+    assert who_hears(first)["k1"] == {"M11", "M12", "M13"}
+    assert who_hears(after) == {"k1": {"M11", "M13"}, "k2": {"M12", "M13"}, "l1": {"M12", "M13"}}
+
+
+def test_a_refusal_stays_when_the_record_stops_carrying_the_identifier(spark: SparkSession):
+    with_number: Records = {"a1": ("A", "pa", "permitted", "aino", ["M1", "e-aino"])}
+    without: Records = {"a1": ("A", "pa", "permitted", "aino", ["e-aino"])}
+    first = carried(spark, [], with_number, [], refusals(spark, "M1"), D1)
+    assert first == [("s", "a1", "member", "M1", D1, D1)]
+    assert carried(spark, first, without, [], refusals(spark, "M1"), D2) == first
+
+
+def test_what_an_id_goes_on_hearing_reaches_who_joins_it(spark: SparkSession):
+    row = ("s", "a1", "member", "M1", D1, D1)  # no longer carried by anybody
+    refusing = refusals(spark, "M1")
+    joined: Records = {
+        "a1": ("A", "pa", "permitted", "aino", ["e-aino"]),
+        "a2": ("A", "pa", "permitted", "aino", ["e-aino"]),
+    }
+    second = carried(spark, [row], joined, [], refusing, D2)
+    assert sorted(second) == [row, ("s", "a2", "member", "M1", D2, D1)]
+    left = carried(spark, second, {"a2": joined["a2"]}, [], refusing, D3)
+    assert left == [("s", "a2", "member", "M1", D2, D1)]
 
 
 def test_a_record_that_is_gone_hears_nothing(spark: SparkSession):
