@@ -42,7 +42,7 @@ def maintain_command(
     shown = Table(box=None, pad_edge=False)
     for name in ("table", "kept from"):
         shown.add_column(name)
-    for name in ("would go" if dry_run else "gone", "statement alone kept"):
+    for name in ("would go" if dry_run else "gone", "reduced"):
         shown.add_column(name, justify="right")
     for row in told:
         shown.add_row(

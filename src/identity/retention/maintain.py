@@ -7,14 +7,12 @@ to follow what it took: see `forget.begin_forgetting`.
 from dataclasses import replace
 from typing import Any
 
-from pyspark.sql import functions as F
-
 from identity.contracts import contract_of
 from identity.erasure.plan import writing
 from identity.forget import begin_forgetting, end_forgetting
 from identity.keys import require_keys
 from identity.pipeline import do_stages, require_not_before
-from identity.retention.bronze import STATEMENT, aged, is_expired
+from identity.retention.bronze import aged, is_expired, newly_reduced
 from identity.retention.registers import (
     age_files_register,
     age_ids,
@@ -87,12 +85,10 @@ def _age_bronze(run: Run, *, dry_run: bool) -> list[dict[str, Any]]:
         if not bronze.where(is_expired(source, on=run.on)).head(1):
             continue
         stays, _ = tables.stage(aged(bronze, source, on=run.on), contract)
-        counts = [
-            frame.agg(F.count("*"), F.count(F.when(F.col("kept_for") == STATEMENT, 1))).head()
-            for frame in (bronze, stays)
-        ]
-        (all_before, kept_before), (all_after, kept_after) = (tuple(c or (0, 0)) for c in counts)
-        row |= {"gone": all_before - all_after, "reduced": kept_after - kept_before}
+        row |= {
+            "gone": bronze.count() - stays.count(),
+            "reduced": newly_reduced(stays, bronze).count(),
+        }
         if row["gone"] or row["reduced"]:
             changed.append(contract.name)
     if changed and not dry_run:

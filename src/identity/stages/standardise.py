@@ -63,7 +63,7 @@ def _feeds(run: Run, source: str) -> dict[str, DataFrame]:
     feeds = {}
     for name, feed in run.config.sources[source].feeds.items():
         mine = bronze.where(F.col("feed") == name)
-        whole = mine.where("kept_for is null")
+        whole = mine.where("kept_for is null or kept_for = 'deletion'")
         for key, lines in {name: whole, f"{name}.stated": mine if feed.statement else None}.items():
             if lines is not None:
                 kept = lines.drop("feed", "source", "batch_id", "contract_version", "kept_for")
