@@ -4,6 +4,7 @@ import datetime as dt
 import hashlib
 import io
 import json
+from inspect import getsource
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from identity.contracts import all_contracts, contract_of, unexpired
 from identity.retention.bronze import aged
 from identity.retention.maintain import maintain
 from identity.retention.registers import (
+    age_corrections,
     age_files_register,
     age_ids,
     age_landing,
@@ -28,6 +30,7 @@ from identity.retention.registers import (
 )
 from identity.run import Run
 from identity.sources import crm
+from identity.stages import standardise as standardise_stage
 from identity.stages.standardise import _feeds
 from identity.tables import Tables, append_at, compact, forget_history, replace_at, rows_at
 
@@ -292,6 +295,48 @@ def test_registers_age_by_their_day_and_what_is_published_keeps_its_rows(warehou
     assert [r["request_id"] for r in rows_at(warehouse, "ops.subject_request")] == ["R1"]
     again = age_registers(warehouse, on=ON, dry_run=False)
     assert not any(row["gone"] for row in again)
+
+
+def test_a_correction_goes_as_long_after_its_record_as_it_may_be_kept(warehouse: Path):
+    last = oldest_kept(contract_of("silver.correction"), ON)
+    before = last - dt.timedelta(days=1)
+    long_ago = dt.date(2001, 1, 1)
+    memberships = {
+        "standing": [None], "ended": [before], "on the last day": [last], "came back": [long_ago, None],
+        "ended again": [long_ago, before], "never known": [],
+    }  # fmt: skip
+    for key, ends in memberships.items():
+        for number, end in enumerate(ends):
+            put(warehouse, "id.golden_member", {
+                "golden_id": "g", "part": "p", "source": "crm", "source_key": key, "level": "identified",
+                "link_permission": "permitted", "valid_from_on": long_ago + dt.timedelta(days=number),
+                "valid_to_on": end,
+            })  # fmt: skip
+        put(warehouse, "silver.correction", {
+            "source": "crm", "source_key": key, "attribute": "email", "value": "right@posti.example",
+            "replaced": "wrong@posti.example", "corrected_on": long_ago, "request_id": "R",
+        })  # fmt: skip
+    # Another source's record of the same key stands; it has nothing to do with this one.
+    put(warehouse, "id.golden_member", {
+        "golden_id": "h", "part": "q", "source": "loyalty", "source_key": "ended", "level": "identified",
+        "link_permission": "permitted", "valid_from_on": long_ago, "valid_to_on": None,
+    })  # fmt: skip
+    assert age_corrections(warehouse, on=ON, dry_run=True)["gone"] == 3
+    assert len(rows_at(warehouse, "silver.correction")) == len(memberships)
+    told = age_corrections(warehouse, on=ON, dry_run=False)
+    assert told == {"table_name": "silver.correction", "kept_from": last, "gone": 3}
+    stay = {row["source_key"] for row in rows_at(warehouse, "silver.correction")}
+    assert stay == {"standing", "on the last day", "came back"}
+    assert age_corrections(warehouse, on=ON, dry_run=False)["gone"] == 0
+
+
+def test_no_table_of_silver_is_forgotten():
+    """Each is made anew of bronze by every run, or stands here with what else becomes of it."""
+    others = {"silver.correction"}  # with its record
+    made = getsource(standardise_stage)
+    kept = {c.name for c in all_contracts() if c.layer == "silver"}
+    assert {name for name in kept if f'"{name.removeprefix("silver.")}"' not in made} == others
+    assert {c.name for c in all_contracts() if c.kept == "record"} == others
 
 
 def test_no_register_is_forgotten():

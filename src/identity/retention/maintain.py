@@ -14,6 +14,7 @@ from identity.keys import require_keys
 from identity.pipeline import do_stages, require_not_before
 from identity.retention.bronze import aged, is_expired, newly_reduced
 from identity.retention.registers import (
+    age_corrections,
     age_files_register,
     age_ids,
     age_landing,
@@ -61,6 +62,7 @@ def maintain(run: Run, *, dry_run: bool = False, keep_landing: bool = False) -> 
             told.append(age_landing(config, on=run.on, dry_run=dry_run))
             told.append(age_files_register(config, on=run.on, dry_run=dry_run))
         told += age_registers(config.warehouse, on=run.on, dry_run=dry_run)
+        told.append(age_corrections(config.warehouse, on=run.on, dry_run=dry_run))
         told += age_ids(config.warehouse, on=run.on, dry_run=dry_run)
         told.append(age_pages(config.warehouse, on=run.on, dry_run=dry_run))
         told = [{"reduced": 0, **row} for row in told]
