@@ -1,24 +1,38 @@
-"""Maintenance destroys: later runs find their deliveries all the same."""
+"""Maintenance destroys: it asks before a date that can only be mistyped, and leaves later runs their deliveries."""
 
 import datetime as dt
 import hashlib
+import io
+import runpy
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pyspark.sql import SparkSession
+from rich.console import Console
 
 from identity.config import Config
 from identity.config_reading import load_config
 from identity.contracts import contract_of
-from identity.errors import SourceError
+from identity.errors import RunDateError, SourceError
+from identity.retention.maintain import maintain
 from identity.retention.registers import age_files_register, age_landing
+from identity.run import Run
 from identity.sources.landing import LandingFile, find_files
-from identity.tables import append_at, rows_at
+from identity.tables import Tables, append_at, rows_at
 
 ROOT = Path(__file__).parents[2]
 CONF = ROOT / "conf/local.yaml"
+DAY = dt.date(2026, 2, 1)
 LONG_AGO, NEXT = dt.date(2019, 1, 1), dt.date(2019, 1, 2)
 ON = dt.date(2030, 6, 1)
+
+
+class ReachedError(Exception):
+    """Rows would be taken away now."""
 
 
 @pytest.fixture
@@ -30,6 +44,10 @@ def config(warehouse: Path, tmp_path: Path) -> Config:
 def put(config: Config, name: str, **row: Any) -> None:
     contract = contract_of(name)
     append_at(config.warehouse, [{**dict.fromkeys(contract.columns), **row}], contract)
+
+
+def published(config: Config, on: dt.date) -> None:
+    put(config, "ops.publication", publication_no=1, run_id="r", published_for=on, versions=[])
 
 
 def delivered(config: Config, source: str, file: str, *, feed: str = "f", status: str = "taken") -> None:
@@ -44,6 +62,102 @@ def lands(config: Config, file: str, text: str = "x\n") -> None:
     path = config.landing / file
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
+
+
+@pytest.fixture
+def reached(monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(*_: Any, **__: Any) -> None:
+        raise ReachedError
+
+    monkeypatch.setattr("identity.retention.maintain._age_bronze", stop)
+
+
+Maintain = Callable[..., None]
+
+
+@pytest.fixture
+def maintained(spark: SparkSession, config: Config) -> Maintain:
+    def begun(on: dt.date, **options: bool) -> None:
+        tables = Tables(spark, config.warehouse)
+        maintain(Run(config, tables, on, config.secret(), Console(file=io.StringIO())), **options)
+
+    return begun
+
+
+def days_later(number: int) -> dt.date:
+    return DAY + dt.timedelta(days=number)
+
+
+# The run date
+
+
+@pytest.mark.usefixtures("reached")
+def test_a_date_far_after_all_that_is_known_is_refused(config: Config, maintained: Maintain):
+    published(config, DAY)
+    with pytest.raises(RunDateError) as error:
+        maintained(dt.date(2062, 2, 1))
+    assert str(error.value) == (
+        "2062-02-01 is 13149 days after 2026-02-01, the newest publication or delivery; what leaves for being older "
+        "cannot be brought back: mend --run-date, or confirm it with --accept-run-date"
+    )
+    assert error.value.exit_code == 9
+    with pytest.raises(RunDateError):
+        maintained(days_later(61), keep_landing=True)
+
+
+@pytest.mark.usefixtures("reached")
+@pytest.mark.parametrize(
+    ("on", "options"),
+    [
+        (days_later(60), {}),
+        (days_later(61), {"accept_run_date": True}),
+        (days_later(61), {"dry_run": True}),
+    ],
+)
+def test_a_date_that_is_near_confirmed_or_only_counted_for_is_taken(
+    config: Config, maintained: Maintain, on: dt.date, options: dict[str, bool]
+):
+    published(config, DAY)
+    with pytest.raises(ReachedError):
+        maintained(on, **options)
+
+
+@pytest.mark.usefixtures("reached")
+def test_the_newest_of_publications_and_deliveries_counts(config: Config, maintained: Maintain):
+    published(config, DAY)
+    delivered(config, "crm", f"{days_later(30)}/crm/contacts.jsonl")
+    with pytest.raises(ReachedError):
+        maintained(days_later(90))
+    with pytest.raises(RunDateError, match=f"is 61 days after {days_later(30)}"):
+        maintained(days_later(91))
+
+
+@pytest.mark.usefixtures("reached")
+def test_where_nothing_is_known_any_date_will_do(maintained: Maintain):
+    with pytest.raises(ReachedError):
+        maintained(dt.date(2062, 2, 1))
+
+
+def test_the_job_takes_the_confirmation(config: Config, monkeypatch: pytest.MonkeyPatch):
+    asked: list[dict[str, bool]] = []
+
+    @contextmanager
+    def no_session(_: Config, **__: Any) -> Iterator[None]:
+        yield None
+
+    def noted(_: Run, **options: bool) -> list[dict[str, Any]]:
+        asked.append(options)
+        return []
+
+    monkeypatch.setattr("identity.cli.maintain.session", no_session)
+    monkeypatch.setattr("identity.retention.maintain.maintain", noted)
+    told = ["--conf", str(CONF), "--warehouse", str(config.warehouse), "--run-date", "2062-02-01"]
+    for also in ([], ["--accept-run-date"]):
+        monkeypatch.setattr(sys, "argv", ["maintain.py", *told, *also])
+        with pytest.raises(SystemExit) as ended:
+            runpy.run_path(str(ROOT / "jobs/maintain.py"), run_name="__main__")
+        assert ended.value.code == 0
+    assert [options["accept_run_date"] for options in asked] == [False, True]
 
 
 # Deliveries whose files are gone

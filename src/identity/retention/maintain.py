@@ -5,10 +5,11 @@ to follow what it took: see `forget.begin_forgetting`.
 """
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from identity.contracts import contract_of
 from identity.erasure.plan import writing
+from identity.errors import RunDateError
 from identity.forget import begin_forgetting, end_forgetting
 from identity.keys import require_keys
 from identity.pipeline import do_stages, require_not_before
@@ -24,24 +25,29 @@ from identity.retention.registers import (
 from identity.run import Run
 from identity.sources.landing import require_landing
 from identity.stages.ingest import recover
-from identity.tables import compact
+from identity.tables import columns_at, compact
 
 _REGISTER = contract_of("ops.maintenance")
+# Whoever maintains monthly, after the daily run, is never so far from what is known; a mistyped year is.
+_FAR_DAYS: Final = 60
 
 
-def maintain(run: Run, *, dry_run: bool = False, keep_landing: bool = False) -> list[dict[str, Any]]:
+def maintain(
+    run: Run, *, dry_run: bool = False, keep_landing: bool = False, accept_run_date: bool = False
+) -> list[dict[str, Any]]:
     """Remove what is expired on a date, everywhere, and publish what is left for that date.
 
     Args:
         run: A run for the date.
         dry_run: Only count.
         keep_landing: Leave landing files to whoever owns them.
+        accept_run_date: A person said yes to a date far after all that is known.
 
     Returns:
         A row of ops.maintenance a table that ages: `table_name`, `kept_from`, `gone`, `reduced`.
 
     Raises:
-        RunDateError: A later date is published.
+        RunDateError: A later date is published, or the date is far after all that is known.
         SourceError: The landing folder is not there.
         LockError: A run holds the warehouse.
     """
@@ -53,6 +59,8 @@ def maintain(run: Run, *, dry_run: bool = False, keep_landing: bool = False) -> 
         run.finish_commit()
         recover(run)
         require_not_before(run)
+        if not (dry_run or accept_run_date):
+            _require_near(run)
         is_published = run.tables.exists("ops.publication")
         if is_published and not dry_run:
             begin_forgetting(config.warehouse)
@@ -73,6 +81,21 @@ def maintain(run: Run, *, dry_run: bool = False, keep_landing: bool = False) -> 
             compact(config.warehouse)
             end_forgetting(run.tables)
     return told
+
+
+def _require_near(run: Run) -> None:
+    """See that the date is not far after the newest of publications and deliveries; there is no clock to ask."""
+    known = [
+        day
+        for name, column in (("ops.publication", "published_for"), ("ops.file", "delivered_on"))
+        for day in columns_at(run.config.warehouse, name, [column])[column].to_pylist()
+    ]
+    days = (run.on - max(known, default=run.on)).days
+    if days > _FAR_DAYS:
+        raise RunDateError(
+            f"{run.on} is {days} days after {max(known)}, the newest publication or delivery; what leaves for being "
+            "older cannot be brought back: mend --run-date, or confirm it with --accept-run-date"
+        )
 
 
 def _age_bronze(run: Run, *, dry_run: bool) -> list[dict[str, Any]]:
