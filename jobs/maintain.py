@@ -1,4 +1,4 @@
-"""spark-submit jobs/maintain.py --conf FILE --run-date DATE [--keep-landing]: what is expired leaves."""
+"""spark-submit jobs/maintain.py --conf FILE --run-date DATE [--keep-landing] [--accept-run-date]: what is expired leaves."""
 
 import sys
 

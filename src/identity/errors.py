@@ -56,7 +56,7 @@ class LockError(IdentityError):
 
 
 class RunDateError(IdentityError):
-    """The run date lies before a run that is already published."""
+    """The run date lies before a run that is already published, or too far after it for maintenance."""
 
     exit_code = 9
 

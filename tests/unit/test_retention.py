@@ -2,19 +2,24 @@
 
 import datetime as dt
 import hashlib
+import io
 import json
+from inspect import getsource
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import SparkSession
+from rich.console import Console
 
 from identity.config import Config
 from identity.config_reading import load_config
 from identity.contracts import all_contracts, contract_of, unexpired
 from identity.retention.bronze import aged
+from identity.retention.maintain import maintain
 from identity.retention.registers import (
+    age_corrections,
     age_files_register,
     age_ids,
     age_landing,
@@ -23,6 +28,10 @@ from identity.retention.registers import (
     aging_registers,
     oldest_kept,
 )
+from identity.run import Run
+from identity.sources import crm
+from identity.stages import standardise as standardise_stage
+from identity.stages.standardise import _feeds
 from identity.tables import Tables, append_at, compact, forget_history, replace_at, rows_at
 
 ON = dt.date(2030, 6, 1)
@@ -161,6 +170,80 @@ def test_choices_of_the_web_stay_without_what_was_looked_at(spark: SparkSession,
     ]
 
 
+def test_of_a_line_that_ended_its_key_nothing_stays_but_that(spark: SparkSession, config: Config):
+    """A source may send the whole record with its end, as the sample's sources do not."""
+    said = [{"code": "ads", "value": "refused"}]
+    person = {
+        "contact_id": "C1",
+        "last_name": "Virtanen",
+        "emails": ["a@posti.example"],
+        "birth_date": "1980-05-17",
+    }
+    ended = {**person, "updated_at": "2020-01-01T00:00:00Z", "deleted": True}
+    lines = [
+        line("contacts", 1, OLD - dt.timedelta(days=1), **{**ended, "deleted": False}),
+        line("contacts", 2, OLD, **ended, permissions=said),
+        line("contacts", 3, LAST, **{**ended, "contact_id": "C2"}),  # not expired yet
+        line("contacts", 4, OLD, **{**ended, "contact_id": "C3"}),
+        line("contacts", 5, YOUNG, **{**ended, "contact_id": "C3", "deleted": False}),  # it came back
+    ]  # fmt: skip
+    whole = tuple(sorted(ended))
+    assert left(spark, config, "crm", *lines) == [
+        (2, "deletion", ("contact_id", "deleted", "permissions", "updated_at")), (3, None, whole), (5, None, whole),
+    ]  # fmt: skip
+    member = {
+        "member_no": "M1",
+        "first_name": "Aino",
+        "email": "a@posti.example",
+        "updated_at": "2020-01-01 00:00:00",
+    }
+    lines = [
+        line("members", 1, OLD, **member, deleted=" TRUE"),
+        line("members", 2, OLD, **{**member, "member_no": "M2"}, deleted="false"),
+        line("cards", 3, OLD, card_no="K1", account_no="A1", member_no="M1", closed_on="2020-01-01"),
+    ]
+    assert left(spark, config, "loyalty", *lines) == [
+        (1, "deletion", ("deleted", "member_no")), (2, None, ("deleted", *sorted(member))),
+        (3, None, ("account_no", "card_no", "closed_on", "member_no")),
+    ]  # fmt: skip
+
+
+def test_what_is_left_of_an_end_still_ends_what_comes_late(spark: SparkSession, config: Config):
+    told = {"contact_id": "C1", "last_name": "Virtanen", "updated_at": "2020-01-01T00:00:00Z"}
+    said = [{"code": "ads", "value": "refused"}]
+    expired = config.sources["crm"].kept_from("contacts", ON) - dt.timedelta(days=1)
+    ended = line("contacts", 1, expired, **told, deleted=True, permissions=said)
+    late = {**line("contacts", 1, expired - dt.timedelta(days=1), **told, deleted=False), "file_id": "late"}
+    contract = contract_of("bronze.crm")
+    bronze = spark.createDataFrame([tuple(ended[name] for name in contract.columns)], contract.spark_schema)
+    stays = aged(bronze, config.sources["crm"], on=ON)
+    assert "Virtanen" not in str(stays.collect())
+    put(config.warehouse, "bronze.crm", *(row.asDict() for row in stays.collect()), late)
+    tables = Tables(spark, config.warehouse)
+    found = crm.rows(_feeds(Run(config, tables, ON, b"k", Console(file=io.StringIO())), "crm"))
+    assert found["person"].count() == 0
+    assert [row["subject_raw"] for row in found["consent"].collect()] == ["C1"]
+
+
+def test_lines_are_counted_once_when_they_are_reduced_and_once_when_they_go(
+    spark: SparkSession, config: Config
+):
+    told = {"contact_id": "C1", "last_name": "Virtanen", "updated_at": "2020-01-01T00:00:00Z"}
+    expired = config.sources["crm"].kept_from("contacts", ON) - dt.timedelta(days=1)
+    put(config.warehouse, "bronze.crm", line("contacts", 1, expired, **told, deleted=True))
+    run = Run(config, Tables(spark, config.warehouse), ON, b"k", Console(file=io.StringIO()))
+
+    def counted() -> tuple[int, int]:
+        [row] = [r for r in maintain(run, keep_landing=True) if r["table_name"] == "bronze.crm"]
+        return row["gone"], row["reduced"]
+
+    assert counted() == (0, 1)
+    assert "Virtanen" not in str(rows_at(config.warehouse, "bronze.crm"))
+    assert counted() == (0, 0)
+    put(config.warehouse, "bronze.crm", {**line("contacts", 1, ON, **told, deleted=False), "file_id": "y"})
+    assert counted() == (1, 0)
+
+
 def test_every_source_that_asks_for_consent_says_where_its_statements_are(config: Config):
     for name, source in config.sources.items():
         stated = [feed for feed in source.feeds.values() if feed.statement is not None]
@@ -248,6 +331,48 @@ def test_what_a_replaced_file_refused_outlives_retention_too(spark: SparkSession
     lines = [*refusals, line("contacts", 3, OLD, **said), line("contacts", 4, YOUNG, **said)]
     kept = [(row_no, kept_for) for row_no, kept_for, _ in left(spark, config, "crm", *lines)]
     assert kept == [(1, "refusal"), (3, "statement"), (4, None)]
+
+
+def test_a_correction_goes_as_long_after_its_record_as_it_may_be_kept(warehouse: Path):
+    last = oldest_kept(contract_of("silver.correction"), ON)
+    before = last - dt.timedelta(days=1)
+    long_ago = dt.date(2001, 1, 1)
+    memberships = {
+        "standing": [None], "ended": [before], "on the last day": [last], "came back": [long_ago, None],
+        "ended again": [long_ago, before], "never known": [],
+    }  # fmt: skip
+    for key, ends in memberships.items():
+        for number, end in enumerate(ends):
+            put(warehouse, "id.golden_member", {
+                "golden_id": "g", "part": "p", "source": "crm", "source_key": key, "level": "identified",
+                "link_permission": "permitted", "valid_from_on": long_ago + dt.timedelta(days=number),
+                "valid_to_on": end,
+            })  # fmt: skip
+        put(warehouse, "silver.correction", {
+            "source": "crm", "source_key": key, "attribute": "email", "value": "right@posti.example",
+            "replaced": "wrong@posti.example", "corrected_on": long_ago, "request_id": "R",
+        })  # fmt: skip
+    # Another source's record of the same key stands; it has nothing to do with this one.
+    put(warehouse, "id.golden_member", {
+        "golden_id": "h", "part": "q", "source": "loyalty", "source_key": "ended", "level": "identified",
+        "link_permission": "permitted", "valid_from_on": long_ago, "valid_to_on": None,
+    })  # fmt: skip
+    assert age_corrections(warehouse, on=ON, dry_run=True)["gone"] == 3
+    assert len(rows_at(warehouse, "silver.correction")) == len(memberships)
+    told = age_corrections(warehouse, on=ON, dry_run=False)
+    assert told == {"table_name": "silver.correction", "kept_from": last, "gone": 3}
+    stay = {row["source_key"] for row in rows_at(warehouse, "silver.correction")}
+    assert stay == {"standing", "on the last day", "came back"}
+    assert age_corrections(warehouse, on=ON, dry_run=False)["gone"] == 0
+
+
+def test_no_table_of_silver_is_forgotten():
+    """Each is made anew of bronze by every run, or stands here with what else becomes of it."""
+    others = {"silver.correction"}  # with its record
+    made = getsource(standardise_stage)
+    kept = {c.name for c in all_contracts() if c.layer == "silver"}
+    assert {name for name in kept if f'"{name.removeprefix("silver.")}"' not in made} == others
+    assert {c.name for c in all_contracts() if c.kept == "record"} == others
 
 
 def test_no_register_is_forgotten():

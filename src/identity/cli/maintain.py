@@ -26,6 +26,13 @@ def maintain_command(
     keep_landing: Annotated[
         bool, typer.Option("--keep-landing", help="Leave expired landing files to whoever owns them.")
     ] = False,
+    accept_run_date: Annotated[
+        bool,
+        typer.Option(
+            "--accept-run-date",
+            help="Go on although the date is far after the newest publication and delivery; a person looked.",
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Remove what is expired from landing, tables, logs and reports, publish the rest, and drop older versions."""
@@ -35,14 +42,14 @@ def maintain_command(
         from identity.retention.maintain import maintain
 
         run = run_of(config, tables, day, Console(stderr=True))
-        told = maintain(run, dry_run=dry_run, keep_landing=keep_landing)
+        told = maintain(run, dry_run=dry_run, keep_landing=keep_landing, accept_run_date=accept_run_date)
     if as_json:
         print(json.dumps({"dry_run": dry_run, "tables": told}, default=str))
         return
     shown = Table(box=None, pad_edge=False)
     for name in ("table", "kept from"):
         shown.add_column(name)
-    for name in ("would go" if dry_run else "gone", "statement alone kept"):
+    for name in ("would go" if dry_run else "gone", "reduced"):
         shown.add_column(name, justify="right")
     for row in told:
         shown.add_row(

@@ -1,4 +1,4 @@
-"""What ages without Spark: registers, golden ids that ended, and files."""
+"""What ages without Spark: registers, golden ids that ended, corrections of records that did, and files."""
 
 import datetime as dt
 import hashlib
@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from identity.config import Config
 from identity.contracts import TableContract, all_contracts, contract_of
 from identity.sources.landing import feed_of
-from identity.tables import columns_at, rewrite_at, rows_at
+from identity.tables import among, columns_at, rewrite_at, rows_at
 
 # What is published rests on the newest row of these.
 _NEWEST_STAYS: Final = ("ops.publication", "ops.run")
@@ -115,6 +115,27 @@ def age_ids(warehouse: Path, *, on: dt.date, dry_run: bool) -> list[dict[str, An
         }
         for name in _IDS
     ]
+
+
+def age_corrections(warehouse: Path, *, on: dt.date, dry_run: bool) -> dict[str, Any]:
+    """Forget corrections whose record ended longer ago than they may be kept: `age_registers`' row.
+
+    Until then the record may come back, and what was put right holds again.
+    """
+    contract = contract_of("silver.correction")
+    kept_from = oldest_kept(contract, on)
+    names = ["source", "source_key"]
+    keys = columns_at(warehouse, contract.name, names)["source_key"].to_pylist()
+    has_stood = pc.field("valid_to_on").is_null() | (pc.field("valid_to_on") >= kept_from)
+    found = columns_at(warehouse, "id.golden_member", names, among("source_key", keys) & has_stood)
+    standing = set(zip(*(found[name].to_pylist() for name in names), strict=True))
+
+    def stays(batch: pa.RecordBatch | pa.Table) -> Any:
+        records = zip(*(batch[name].to_pylist() for name in names), strict=True)
+        return pa.array([record in standing for record in records], pa.bool_())
+
+    gone = _age(warehouse, contract.name, names, stays, dry_run=dry_run)
+    return {"table_name": contract.name, "kept_from": kept_from, "gone": gone}
 
 
 def age_landing(config: Config, *, on: dt.date, dry_run: bool) -> dict[str, Any]:

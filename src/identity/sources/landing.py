@@ -65,7 +65,7 @@ def find_files(
         taken: Deliveries that were taken, as date, source and feed: retention may have removed their files since.
 
     Raises:
-        SourceError: No delivery is there, a required feed is missing, or a file is empty or unreadable.
+        SourceError: No delivery is there, a required feed is missing that is not expired, or a file is empty or unreadable.
         ContractError: A file or its columns stand in no contract.
     """
     require_landing(landing)
@@ -79,8 +79,10 @@ def find_files(
         present = {(file.source, file.feed) for file in found}
         for name, source in sorted(sources.items()):
             for feed_name, feed in source.feeds.items():
+                # A folder may outlive its expired files, and what the register knew of them.
+                is_expired = day.name < source.kept_from(feed_name, up_to).isoformat()
                 is_known = (_date(day.name), name, feed_name) in taken
-                if feed.required and not is_known and (name, feed_name) not in present:
+                if feed.required and not (is_known or is_expired) and (name, feed_name) not in present:
                     raise SourceError(
                         f"delivery {day.name}: {name}/{feed.pattern} is missing and its contract requires it"
                     )

@@ -146,7 +146,8 @@ def _staged_permissions(
 ) -> dict[str, Contracted]:
     """What is permitted as it will be: refusals heard, decisions, conflicts to ask about again, restrictions.
 
-    Of the history of decisions only what is to be added, unless this date has rows in it already (`is_again`): those are replaced.
+    Of the history of decisions only what is to be added, unless this date has rows in it already (`is_again`): those are
+    replaced.
     """
     config, tables = run.config, run.tables
     persons, events = tables.read("silver.person_record"), tables.read("silver.consent_event")

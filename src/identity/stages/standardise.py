@@ -63,7 +63,7 @@ def _feeds(run: Run, source: str) -> dict[str, DataFrame]:
     feeds: dict[str, DataFrame] = {}
     for name, feed in run.config.sources[source].feeds.items():
         mine = bronze.where(F.col("feed") == name)
-        lines = {name: mine.where("kept_for is null").drop("kept_for")}
+        lines = {name: mine.where("kept_for is null or kept_for = 'deletion'").drop("kept_for")}
         if feed.statement is not None:
             lines[f"{name}.stated"] = mine
         feeds |= {
