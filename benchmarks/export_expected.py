@@ -126,8 +126,11 @@ class Known:
                     self.collected[space, row[space]].add(_text(row["choices"].get("analytics")))
 
     def connected(self, record: Record) -> set[Record]:
-        """Records that confirmed edges reach, one by one."""
-        found, left = {record}, [record]
+        """Records that confirmed edges reach, one by one; from a deleted one, which has none, from those of its part."""
+        found = {record}
+        if record in self.deleted[self.part_of[record]]:
+            found |= {other for other, part in self.part_of.items() if part == self.part_of[record]}
+        left = sorted(found)
         while left:
             for other in self.neighbours[left.pop()] - found:
                 found.add(other)

@@ -84,7 +84,10 @@ def find_lines(run: Run, records: Collection[Record]) -> Found:
         for column, c in feed.columns.items()
         if c.identifier
     ]
-    unlink, blanked = _unlinked(of_lines, receipts, columns, own=own, known=known)
+    unlink, blanked = _unlinked(
+        [r for r in of_lines if _line(r) in receipts], columns, own=own, known=known,
+        of_others=_of_others(carried, of_lines, by_card),
+    )  # fmt: skip
     gone = {(_line(r), r["namespace"], r["value_hmac"]) for r in of_lines if _line(r) in delete} | blanked
     mine = {(namespace, value_hmac) for _, namespace, value_hmac in gone}
     others = {
@@ -233,19 +236,32 @@ def _accounts(bronze: Mapping[str, Mapping[Line, str]], records: Collection[Reco
     }  # fmt: skip
 
 
+def _of_others(
+    carried: pa.Table, of_lines: Iterable[Mapping[str, Any]], by_card: Collection[Line]
+) -> set[tuple[Line, str]]:
+    """Others' tokens and addresses on receipts of the persons' cards, by line, if other lines tell of them too.
+
+    Left there, what the persons bought would become theirs; and who is known by such a one stays known by other lines.
+    """
+    there = [(_line(r), r["value_hmac"]) for r in of_lines if _line(r) in by_card]
+    values = pa.array(sorted({value for _, value in there}), pa.string())
+    rows = carried.filter(pc.is_in(carried["value_hmac"], values)).to_pylist()
+    elsewhere = {r["value_hmac"] for r in rows if _line(r) not in by_card}
+    return {(line, value) for line, value in there if value in elsewhere}
+
+
 def _unlinked(
-    of_lines: Iterable[Mapping[str, Any]],
-    receipts: Collection[Line],
+    of_receipts: Iterable[Mapping[str, Any]],
     columns: Collection[tuple[str, str]],
     *,
     own: Collection[str],
     known: Collection[str],
+    of_others: Collection[tuple[Line, str]],
 ) -> tuple[dict[Line, list[str]], set[tuple[Line, str, str]]]:
-    """What is blanked on receipts: their card and token, and the address of a receipt paid with their card."""
+    """What is blanked on receipts: what they are known by; of others what `_of_others` says, and the address they paid for."""
     by_line: dict[Line, list[Mapping[str, Any]]] = defaultdict(list)
-    for r in of_lines:
-        if _line(r) in receipts:
-            by_line[_line(r)].append(r)
+    for r in of_receipts:
+        by_line[_line(r)].append(r)
     unlink: dict[Line, list[str]] = {}
     blanked: set[tuple[Line, str, str]] = set()
     for line, rows in by_line.items():
@@ -253,7 +269,8 @@ def _unlinked(
         shows_other = any(r["namespace"] == "loyalty_card" and r["value_hmac"] not in known for r in rows)
         gone = [
             r for r in rows
-            if r["value_hmac"] in known or (r["namespace"] == "email" and is_payer and not shows_other)
+            if r["value_hmac"] in known or (line, r["value_hmac"]) in of_others
+            or (r["namespace"] == "email" and is_payer and not shows_other)
         ]  # fmt: skip
         namespaces = {r["namespace"] for r in gone}
         unlink[line] = sorted(c for c, namespace in columns if namespace in namespaces)
