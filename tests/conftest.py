@@ -4,9 +4,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from pyspark.sql import SparkSession
 
 from identity.session import build_session, stop_session
+
+# How long an example takes tells how busy the machine is.
+settings.register_profile("identity", deadline=None)
+settings.load_profile("identity")
 
 
 @pytest.fixture(scope="session")

@@ -188,7 +188,6 @@ def ends(
 
 @settings(
     max_examples=20,
-    deadline=None,
     derandomize=True,
     phases=[Phase.explicit, Phase.generate],  # to shrink takes minutes
     suppress_health_check=[HealthCheck.too_slow],
