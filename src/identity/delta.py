@@ -82,7 +82,22 @@ def columns_of(
     if not deltalake.DeltaTable.is_deltatable(address):
         return None
     files = sorted(deltalake.DeltaTable(address).file_uris())
-    return ds.dataset(files, format="parquet").to_table(columns=names, filter=where) if files else None
+    if not files:
+        return None
+    dataset = ds.dataset(files, format="parquet")
+    if where is None or not any(_views(fragment.physical_schema) for fragment in dataset.get_fragments()):
+        return dataset.to_table(columns=names, filter=where)
+    # delta-rs writes texts as views where it deletes and compacts, and Arrow's conditions do not know those.
+    plain = dataset.schema
+    for place, field in enumerate(plain):
+        if pa.types.is_string_view(field.type):
+            plain = plain.set(place, field.with_type(pa.string()))
+    found = ds.dataset(files, schema=plain, format="parquet").to_table().filter(where)
+    return found if names is None else found.select(names)
+
+
+def _views(schema: pa.Schema) -> bool:
+    return any(pa.types.is_string_view(field.type) for field in schema)
 
 
 def version_of(address: str) -> int | None:
