@@ -123,9 +123,9 @@ def _frames(tables: Tables, config: Config, subject: Subject, *, key: bytes) -> 
     lines = of_parts(lines.withColumnRenamed("buyer", "golden_id"))
     views = owned_views(tables.read("silver.web_view"), members, tables.read("id.device_owner"), key=key)
     held = of_parts(holders(known, identifiers, cards, key=key))
-    spoken = held.select(
-        F.col("namespace").alias("subject_namespace"), F.col("value_hmac").alias("subject_hmac")
-    )
+    # Few rows of a look at every identifier: looked for once, for all that is found by them.
+    subject_of = [F.col("namespace").alias("subject_namespace"), F.col("value_hmac").alias("subject_hmac")]
+    spoken = F.broadcast(spark.createDataFrame(held.select(*subject_of).toArrow()))
     mine = cards.join(
         records.where("source = 'loyalty'").select(F.col("source_key").alias("member_no")),
         on="member_no",
