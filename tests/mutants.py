@@ -18,6 +18,7 @@ _PUBLISHED = ("tests/unit/publish",)
 # By the folder of what is changed.
 TESTS = {
     "consent": ("tests/unit/consent", *_PUBLISHED, "tests/property/test_consent.py"),
+    "profile": _PUBLISHED,
     "publish": _PUBLISHED,
     "stages": _PUBLISHED,
 }
