@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 from identity.config import Feed
 from identity.consent.suppression import carried_identifiers
 from identity.erasure.needles import json_text, leaves
-from identity.rights.persons import DEVICES, OWN_KEYS, Record
+from identity.rights.persons import OWN_KEYS, Record, own_keys
 from identity.run import Run
 from identity.sources.rows import union
 from identity.standardise.corrections import CONTACTS
@@ -20,8 +20,6 @@ from identity.standardise.identifiers import hash_key, hash_of, normalised
 from identity.tables import among, columns_at, rows_at
 
 Line = tuple[str, int]  # file id, row number
-# The namespace of a source's own keys.
-_OF_SOURCE: Final = {source: namespace for namespace, source in OWN_KEYS.items() if source not in DEVICES}
 
 
 class Found(NamedTuple):
@@ -54,7 +52,7 @@ def find_lines(run: Run, records: Collection[Record]) -> Found:
     warehouse = run.config.warehouse
     feed_of, bronze = _bronze(run)
     carried = _carried(run)
-    own = _own_hashes(records, key=hash_key(run.key))
+    own = {value_hmac for _, value_hmac in own_keys(records, key=hash_key(run.key))}
     theirs = carried.filter(pc.is_in(carried["value_hmac"], pa.array(sorted(own), pa.string()))).to_pylist()
     feeds = {(s.source, name): feed for s in run.config.sources.values() for name, feed in s.feeds.items()}
     delete, receipts = _owned(theirs, feed_of, feeds)
@@ -163,16 +161,6 @@ def _carried(run: Run) -> pa.Table:
     rows = normalised(raw, namespaces=run.config.namespaces, key=hash_key(run.key))
     kept = ["file_id", "row_no", "namespace", "value", "value_hmac", "written"]
     return rows.select(*kept).toArrow()
-
-
-def _own_hashes(records: Collection[Record], *, key: bytes) -> set[str]:
-    """Keyed hashes of the records' own keys; a device is known by its hash alone."""
-    own = {
-        hash_of(_OF_SOURCE[source], source_key.strip(), key=key)
-        for source, source_key in records
-        if source in _OF_SOURCE
-    }
-    return own | {source_key for source, source_key in records if source in DEVICES}
 
 
 def _tokens_of_others(warehouse: Path, records: Collection[Record], *, key: bytes) -> set[str]:

@@ -75,9 +75,10 @@ def rewrite_tables(run: Run, plan: Plan) -> None:
     held = {r["golden_id"] for r in memberships(warehouse, keys) if (r["source"], r["source_key"]) in records}
     forget_golden_ids(warehouse, held.union(plan.retired))
     for source in run.config.sources:
-        without(f"bronze.{source}", lambda r: (r["file_id"], r["row_no"]) in lines, _LINES)
-        if unlink:
-            rewrite_at(warehouse, f"bronze.{source}", lambda batch: _unlink(batch, unlink))
+        _rewrite(
+            run, plan, f"bronze.{source}", lambda r: (r["file_id"], r["row_no"]) in lines, _LINES,
+            left=lambda batch: _unlink(batch, unlink),
+        )  # fmt: skip
     without("ops.quarantine", lambda r: (r["file_id"], r["row_no"]) in lines, _LINES)
     for name in ("id.golden_member", "id.golden_history"):
         without(name, lambda r: (r["source"], r["source_key"]) in records, ["source", "source_key"])
@@ -104,15 +105,22 @@ def rewrite_tables(run: Run, plan: Plan) -> None:
 
 
 def _rewrite(
-    run: Run, plan: Plan, name: str, is_theirs: Callable[[dict[str, Any]], bool], columns: list[str]
+    run: Run,
+    plan: Plan,
+    name: str,
+    is_theirs: Callable[[dict[str, Any]], bool],
+    columns: list[str],
+    *,
+    left: Callable[[pa.RecordBatch], pa.RecordBatch] = lambda batch: batch,
 ) -> None:
+    """Write a table without their rows, the others as `left` leaves them."""
     gone = 0
 
     def change(batch: pa.RecordBatch) -> pa.RecordBatch:
         nonlocal gone
         keep = [not is_theirs(row) for row in batch.select(columns).to_pylist()]
         gone += len(keep) - sum(keep)
-        return batch.filter(pa.array(keep, pa.bool_()))
+        return left(batch.filter(pa.array(keep, pa.bool_())))
 
     rewrite_at(run.config.warehouse, name, change)
     plan.counts[name] = max(gone, plan.counts.get(name, 0))

@@ -14,13 +14,12 @@ import pyarrow.dataset as ds
 
 from identity.config import Config
 from identity.errors import SubjectError
-from identity.rights.persons import DEVICES, OWN_KEYS, Record, Subject
-from identity.standardise.identifiers import hash_key, hash_of
+from identity.rights.persons import Record, Subject, own_keys
+from identity.standardise.identifiers import hash_key
 from identity.tables import among, columns_at, rows_at
 
 _TABLE: Final = "consent.history"
 _QUESTION: Final = ("golden_id", "purpose", "contact_point")
-_OF_SOURCE: Final = {source: namespace for namespace, source in OWN_KEYS.items() if source not in DEVICES}
 
 
 def decisions(
@@ -55,7 +54,7 @@ def decisions(
     points = {row["contact_point"] for row in standing if row["channel"] != "any"}
     carried = _carriers(warehouse, {key for _, key in records}, points)
     held = {identifier for identifier, carriers in carried.items() if not carriers.isdisjoint(records)}
-    said = held | _own_keys(records, key=hash_key(key))
+    said = held | own_keys(records, key=hash_key(key))
     mine, others = ({value for _, value in those} for those in (held, carried.keys() - held))
 
     def is_hers(row: dict[str, Any]) -> bool:
@@ -130,17 +129,6 @@ def _members(warehouse: Path, records: Collection[Record], on: dt.date) -> dict[
     for golden_id, record in of_day(among("golden_id", found)):
         found[golden_id].add(record)
     return found
-
-
-def _own_keys(records: Collection[Record], *, key: bytes) -> set[tuple[str, str]]:
-    """What the records are called by, deleted ones too: namespace and keyed hash."""
-    return {
-        (source, own)
-        if source in DEVICES
-        else (_OF_SOURCE[source], hash_of(_OF_SOURCE[source], own, key=key))
-        for source, own in records
-        if source in DEVICES or source in _OF_SOURCE
-    }
 
 
 def _part_name(source: str, source_key: str) -> str:

@@ -1,7 +1,7 @@
 """Who is asking: one person by an identifier, with what is surely hers, and without Spark."""
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -26,6 +26,7 @@ OWN_KEYS: Final = {
     "mobile_id": "mobile_id",
 }
 DEVICES: Final = ("cookie", "mobile_id")
+_OF_SOURCE: Final = {source: namespace for namespace, source in OWN_KEYS.items() if source not in DEVICES}
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,22 @@ class Subject:
     def golden_ids(self) -> tuple[str, ...]:
         """The golden ids, sorted."""
         return tuple(sorted({golden for golden, _ in self.parts}))
+
+
+def own_keys(records: Iterable[Record], *, key: bytes) -> set[tuple[str, str]]:
+    """What records are called by, deleted ones too: namespace and keyed hash; a device is known by its hash alone.
+
+    Args:
+        records: Source records; of a source whose keys are no identifiers there is nothing.
+        key: Key of the hashes.
+    """
+    return {
+        (source, own)
+        if source in DEVICES
+        else (_OF_SOURCE[source], hash_of(_OF_SOURCE[source], own.strip(), key=key))
+        for source, own in records
+        if source in DEVICES or source in _OF_SOURCE
+    }
 
 
 def memberships(warehouse: Path, where: ds.Expression | None = None) -> list[dict[str, Any]]:
