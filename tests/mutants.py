@@ -33,8 +33,8 @@ class Mutant(NamedTuple):
     new: str
 
 
-DECIDE, REACH, GUARDIANS, GATES, RESTRICTIONS = (
-    f"consent/{name}.py" for name in ("decide", "reach", "guardians", "gates", "restrictions")
+DECIDE, REACH, GUARDIANS, GATES, RESTRICTIONS, SUPPRESSION = (
+    f"consent/{name}.py" for name in ("decide", "reach", "guardians", "gates", "restrictions", "suppression")
 )
 PURCHASES, COVERAGE = "profile/purchases.py", "publish/coverage.py"
 PROFILE, PUBLISH = "stages/profile.py", "stages/publish.py"
@@ -105,6 +105,10 @@ MUTANTS = (
     Mutant("numbers: coverage of few is told", PROFILE, "min_cell=min_cell, on=run.on", "min_cell=1, on=run.on"),
     Mutant("numbers: rows of few are told", PUBLISH, "is_hidden=hidden.get(name)", "is_hidden=None"),
     Mutant("numbers: rows tell what coverage hides", PUBLISH, "bool if purposes.get(name) in uncovered else ", ""),
+    Mutant("suppression: an owner keeps out who names it", SUPPRESSION, '"is_owner or not is_owner_only"', '"true"'),
+    Mutant("suppression: an owner comes back", SUPPRESSION, '"is_owner or not is_owner_only"', '"not is_owner_only"'),
+    Mutant("suppression: a device owns the lines of a login", SUPPRESSION, 'is_owner & (F.coalesce(F.trim(text), F.lit("")) == "")', "is_owner"),
+    Mutant("suppression: a line without a login has no owner", SUPPRESSION, "F.coalesce(F.trim(text), F.lit(\"\"))", "F.trim(text)"),
 )  # fmt: skip
 
 

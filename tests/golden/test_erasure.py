@@ -1,5 +1,6 @@
 """Three persons of the sample world are erased: a plain search finds nothing of them, and others keep what they had."""
 
+import csv
 import datetime as dt
 import gzip
 import json
@@ -34,6 +35,7 @@ from tests.golden.test_rights_change import CONF, NEW_EMAIL, THIRD, ask, changed
 pytestmark = pytest.mark.long
 
 KEY = ["source", "source_key"]
+MEMBERS = "data_samples/world/landing/2026-01-31/loyalty/members.csv"
 
 
 def members(world: World) -> pd.DataFrame:
@@ -118,7 +120,10 @@ def test_persons_leave_and_all_others_stay(copied: World):
     # And somebody who refused to be joined, whose payment card is known by her receipts alone.
     member, card = refuser_with_a_card(copied)
     refused = tuple(before.loc[("loyalty", member)])
-    persons = (wide, narrow, first, refused)
+    # And a member whose number stands on the contact of somebody else, too, who may not be joined.
+    mentioned, contact = "M20720016", "C99181553"
+    persons = (wide, narrow, first, refused, tuple(before.loc[("loyalty", mentioned)]))
+    assert tuple(before.loc[("crm", contact)]) not in persons
     theirs = set(before.index[parts.isin(persons)])
     one_each = [
         "record=" + ":".join(min(r for r in theirs if tuple(before.loc[r]) == p and r[0] != "cookie"))
@@ -128,7 +133,7 @@ def test_persons_leave_and_all_others_stay(copied: World):
     is_theirs = pd.Series([*zip(identifiers["source"], identifiers["source_key"], strict=True)]).isin(theirs)
     alone = set(identifiers[is_theirs]["value_hmac"]) - set(identifiers[~is_theirs]["value_hmac"])
     values = set(identifiers[identifiers["value_hmac"].isin(alone)]["value"].str.lower()) | {
-        k.lower() for _, k in theirs
+        k.lower() for _, k in theirs if k != mentioned
     }
     values.add(card)
 
@@ -148,7 +153,7 @@ def test_persons_leave_and_all_others_stay(copied: World):
     assert not any(first[0] in text for _, text in registers)
     assert contacts.read_text(encoding="utf-8").splitlines() == ["", namesake, ""]
     assert receipts.read_text(encoding="utf-8").splitlines()[1].endswith(",,")
-    assert (told["persons"], told["residue"], plan_file(copied.warehouse).exists()) == (4, 0, False)
+    assert (told["persons"], told["residue"], plan_file(copied.warehouse).exists()) == (5, 0, False)
     assert len(values) > 15
     assert left_of(values, copied.warehouse, copied.landing) == set()
     assert left_of(alone, copied.warehouse) == set()
@@ -180,13 +185,25 @@ def test_persons_leave_and_all_others_stay(copied: World):
         erased(copied, "phone=no number at all")
     original = (ROOT / "data_samples/world/landing/2026-01-31/crm/contacts.jsonl").read_text(encoding="utf-8")
     line = next(text for text in original.splitlines() if '"C00000001"' in text)
-    (copied.landing / "2026-02-01/crm/contacts_again.jsonl").write_text(line + "\n", encoding="utf-8")
+    mentions = next(text for text in original.splitlines() if f'"{contact}"' in text)
+    assert mentioned in mentions
+    (copied.landing / "2026-02-01/crm/contacts_again.jsonl").write_text(
+        f"{line}\n{mentions}\n", encoding="utf-8"
+    )
+    # Of her own line nothing is left that says whose it is but the number.
+    header, *of_members = (ROOT / MEMBERS).read_text(encoding="utf-8").splitlines()
+    row = dict(zip(header.split(","), next(csv.reader(r for r in of_members if mentioned in r)), strict=True))
+    (copied.landing / "2026-02-01/loyalty/members_again.csv").write_text(
+        f"{header}\n{','.join({**row, 'email': '', 'phone': ''}.values())}\n", encoding="utf-8"
+    )
     copied.run(SECOND)
-    assert ("crm", "C00000001") not in members(copied).index
-    files = copied.frame("ops.file")
-    assert list(
-        files[files["file"].str.contains("_again.jsonl") & (files["status"] == "taken")]["suppressed"]
-    ) == [1]
+    now_known = members(copied).index
+    assert {("crm", "C00000001"), ("loyalty", mentioned)}.isdisjoint(now_known)
+    assert ("crm", contact) in now_known
+    files = copied.frame("ops.file").query("status == 'taken'")
+    of_again = files[files["file"].str.contains("_again")].groupby("source")
+    assert dict(of_again["suppressed"].sum()) == {"crm": 1, "loyalty": 1}
+    assert dict(of_again["accepted"].sum()) == {"crm": 1, "loyalty": 0}
 
 
 def test_what_the_source_deleted_before_is_hers_too(copied: World):

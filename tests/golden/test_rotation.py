@@ -62,6 +62,7 @@ def test_everybody_keeps_the_golden_id_and_no_old_hash_is_left(
         "namespace": "email",
         "value_hmac": gone,
         "key_fingerprint": fingerprint(old),
+        "is_owner_only": False,
         "reason": "erasure",
         "since_on": SECOND,
     }

@@ -62,7 +62,7 @@ def rotated(warehouse: Path, number: int, was: bytes, now: bytes) -> None:
 def suppressed(secret: bytes, value: str) -> dict[str, Any]:
     return {
         "namespace": "email", "value_hmac": hash_of("email", value, key=hash_key(secret)),
-        "key_fingerprint": fingerprint(secret), "reason": "erasure", "since_on": ON,
+        "key_fingerprint": fingerprint(secret), "is_owner_only": False, "reason": "erasure", "since_on": ON,
     }  # fmt: skip
 
 

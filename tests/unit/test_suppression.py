@@ -37,6 +37,7 @@ def tables(spark: SparkSession, warehouse, namespaces) -> Tables:
                 "namespace": r["namespace"],
                 "value_hmac": r["value_hmac"],
                 "key_fingerprint": fingerprint(KEY),
+                "is_owner_only": False,
                 "reason": "erasure",
                 "since_on": SINCE,
             }

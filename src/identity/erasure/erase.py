@@ -37,7 +37,7 @@ from identity.run import Run, only_writer
 from identity.sources.landing import require_landing
 from identity.stages.ingest import recover
 from identity.standardise.identifiers import hash_key
-from identity.tables import columns_at, forget_history_of, rows_at
+from identity.tables import columns_at, forget_history_of, replace_at, rows_at
 
 _LINES: Final = ["file_id", "row_no"]
 
@@ -147,6 +147,7 @@ def _plan(run: Run, identifiers: Sequence[str], requests: Sequence[str], asked: 
         persons=who.persons,
         records=sorted([*record] for record in who.records),
         suppress=sorted([*identifier] for identifier in found.suppress),
+        owner_only=sorted([*identifier] for identifier in found.owner_only),
         delete=delete,
         unlink=dict(unlink),
         retired=who.retired,
@@ -165,6 +166,7 @@ def _plan(run: Run, identifiers: Sequence[str], requests: Sequence[str], asked: 
             "texts of others that named them": len(found.delete - own.delete)
             + sum(len({*columns} - {*own.unlink.get(line, ())}) for line, columns in found.unlink.items()),
             "identifiers suppressed": len(found.suppress),
+            "identifiers suppressed on lines of their own only": len(found.owner_only),
         },
     )
 
@@ -223,21 +225,20 @@ def _carry_out(run: Run, plan: Plan) -> dict[str, Any]:
 
 
 def _suppress(run: Run, plan: Plan) -> None:
-    """Put what is theirs alone on the suppression list, before anything is deleted."""
-    known = {(r["namespace"], r["value_hmac"]) for r in rows_at(run.config.warehouse, "consent.suppression")}
-    rows = [
-        {
-            "namespace": namespace,
-            "value_hmac": value_hmac,
-            "key_fingerprint": run.key_fingerprint,
-            "reason": "erasure",
-            "since_on": run.on,
-        }
-        for namespace, value_hmac in plan.suppress
-        if (namespace, value_hmac) not in known
-    ]
-    if rows:
-        run.tables.append_rows(rows, contract_of("consent.suppression"))
+    """Put what is theirs alone on the suppression list, and what their records are called by, before anything is deleted."""
+    contract = contract_of("consent.suppression")
+    known = {(r["namespace"], r["value_hmac"]): r for r in rows_at(run.config.warehouse, contract.name)}
+    listed = dict(known)
+    new = {"key_fingerprint": run.key_fingerprint, "reason": "erasure", "since_on": run.on}
+    for is_owner_only, identifiers in ((True, plan.owner_only), (False, plan.suppress)):
+        for namespace, value_hmac in identifiers:
+            row = known.get((namespace, value_hmac))
+            # Who else carried it may have been erased since: then it is nobody's on any line.
+            if row is None or row["is_owner_only"] > is_owner_only:
+                told = {"namespace": namespace, "value_hmac": value_hmac, **(row or new)}
+                listed[namespace, value_hmac] = {**told, "is_owner_only": is_owner_only}
+    if listed != known:
+        replace_at(run.config.warehouse, listed.values(), contract)
 
 
 def _publish(run: Run, plan: Plan) -> None:

@@ -29,6 +29,7 @@ class Found(NamedTuple):
         delete: Their lines.
         unlink: Receipt lines, and the columns to be blanked.
         suppress: Identifiers that are theirs alone: namespace and keyed hash.
+        owner_only: What their records are called by and somebody else's lines name too: suppressed as owner of a line only.
         shared: How many of their identifiers somebody else carries too.
         values: All values in their lines and on their receipts, theirs alone or not.
         strong: Identifiers that are theirs alone, as delivered and normalised; a line that holds one is theirs.
@@ -37,6 +38,7 @@ class Found(NamedTuple):
     delete: set[Line]
     unlink: dict[Line, list[str]]
     suppress: set[tuple[str, str]]
+    owner_only: set[tuple[str, str]]
     shared: int
     values: set[str]
     strong: set[str]
@@ -52,11 +54,11 @@ def find_lines(run: Run, records: Collection[Record]) -> Found:
     warehouse = run.config.warehouse
     feed_of, bronze = _bronze(run)
     carried = _carried(run)
-    own = {value_hmac for _, value_hmac in own_keys(records, key=hash_key(run.key))}
+    called = own_keys(records, key=hash_key(run.key))
+    own = {value_hmac for _, value_hmac in called}
     theirs = carried.filter(pc.is_in(carried["value_hmac"], pa.array(sorted(own), pa.string()))).to_pylist()
     feeds = {(s.source, name): feed for s in run.config.sources.values() for name, feed in s.feeds.items()}
     delete, receipts = _owned(theirs, feed_of, feeds)
-    delete -= _of_another_login(carried, delete, own)
     of_cards = _select(carried, {line for line in delete if feed_of[line[0]] == ("loyalty", "cards")})
     cards = {r["value_hmac"] for r in of_cards if r["namespace"] == "loyalty_card"}
     # A receipt is theirs by its card, too, and so is what paid it, if it is nobody else's.
@@ -102,7 +104,7 @@ def find_lines(run: Run, records: Collection[Record]) -> Found:
     }
     delete |= _surveys(bronze, {r["value"] for r in of_lines if r["namespace"] == "cookie"} & strong)
     values = _values(run, bronze, feed_of, delete, unlink)
-    return Found(delete, unlink, alone, len(mine - alone), values | strong, strong)
+    return Found(delete, unlink, alone, called - alone, len(mine - alone), values | strong, strong)
 
 
 def with_corrections(warehouse: Path, found: Found, records: Collection[Record], *, key: bytes) -> Found:
@@ -159,7 +161,7 @@ def _carried(run: Run) -> pa.Table:
     ]
     raw = union(each).withColumn("written", F.col("raw"))
     rows = normalised(raw, namespaces=run.config.namespaces, key=hash_key(run.key))
-    kept = ["file_id", "row_no", "namespace", "value", "value_hmac", "written"]
+    kept = ["file_id", "row_no", "namespace", "is_owner", "value", "value_hmac", "written"]
     return rows.select(*kept).toArrow()
 
 
@@ -183,27 +185,19 @@ def _owned(
     feed_of: Mapping[str, tuple[str, str]],
     feeds: Mapping[tuple[str, str], Feed],
 ) -> tuple[set[Line], set[Line]]:
-    """Lines about the persons, and receipts paid with their cards.
+    """Lines whose owner is one of the persons' records, and receipts paid with their cards.
 
-    Where one column alone says whose a line is, others of its identifiers may be somebody else's.
+    Other identifiers of a line may be somebody else's, as those of a device are while another is logged in.
     """
     delete: set[Line] = set()
     receipts: set[Line] = set()
     for r in theirs:
-        feed = feeds[feed_of[r["file_id"]]]
-        owners = [feed.columns[name].identifier for name in feed.owners]
-        if feed.is_accounting:
+        if feeds[feed_of[r["file_id"]]].is_accounting:
             if r["namespace"] == "payment_token":
                 receipts.add(_line(r))
-        elif len(owners) != 1 or owners[0] == r["namespace"]:
+        elif r["is_owner"]:
             delete.add(_line(r))
     return delete, receipts
-
-
-def _of_another_login(carried: pa.Table, delete: set[Line], own: Collection[str]) -> set[Line]:
-    """Lines of their devices on which somebody else was logged in."""
-    logins = carried.filter(pc.equal(carried["namespace"], "login"))
-    return {_line(r) for r in _select(logins, delete) if r["value_hmac"] not in own}
 
 
 def _accounts(bronze: Mapping[str, Mapping[Line, str]], records: Collection[Record]) -> set[Line]:

@@ -33,6 +33,7 @@ class Plan:
         persons: How many persons.
         records: Their source records, devices among them: source and key.
         suppress: Identifiers that are theirs alone: namespace and keyed hash.
+        owner_only: What their records are called by and somebody else's lines name too.
         delete: Lines that are theirs: row numbers by file id.
         unlink: Lines of receipts that stay, without these columns: by file id and row number.
         files: Landing files rewritten: by path, checksum before and after.
@@ -55,6 +56,7 @@ class Plan:
     persons: int
     records: list[list[str]]
     suppress: list[list[str]]
+    owner_only: list[list[str]]
     delete: dict[str, list[int]]
     unlink: dict[str, dict[str, list[str]]]
     retired: list[str]

@@ -14,7 +14,7 @@ from identity.cli import main
 from identity.config import Config
 from identity.config_reading import load_config
 from identity.contracts import contract_of
-from identity.erasure.erase import erase, finish_begun
+from identity.erasure.erase import _suppress, erase, finish_begun
 from identity.erasure.plan import Plan, load_plan, plan_file, save_plan
 from identity.erasure.rewrite import rewrite_landing
 from identity.errors import ErasureError, PlatformError, SourceError
@@ -22,7 +22,7 @@ from identity.keys import fingerprint
 from identity.retention.maintain import maintain
 from identity.rights.requests import receive
 from identity.run import Run
-from identity.tables import Tables, append_at, rows_at
+from identity.tables import Tables, append_at, rows_at, version_at
 
 CONF = Path(__file__).parents[3] / "conf/local.yaml"
 ON = dt.date(2026, 2, 1)
@@ -45,7 +45,7 @@ def run_of(config: Config, *, secret: bytes | None = None, retired: tuple[bytes,
 def begun(config: Config, state: Any) -> Plan:
     plan = Plan(
         id="e1", run_date=ON.isoformat(), landing=str(config.landing), asked="a", requests=[], persons=1,
-        records=[["crm", "C1"]], suppress=[["email", "a" * 64]], delete={}, unlink={}, retired=[], touched=[],
+        records=[["crm", "C1"]], suppress=[["email", "a" * 64]], owner_only=[], delete={}, unlink={}, retired=[], touched=[],
         needles=[HERS], strong=[HERS], recipients=[], unsearchable=0, state=state,
     )  # fmt: skip
     save_plan(plan, config.warehouse)
@@ -115,6 +115,23 @@ def test_a_file_beside_the_deliveries_loses_the_lines_that_name_her(config: Conf
     rewrite_landing(run_of(config), plan)
     assert [note.read_text(encoding="utf-8") for note in notes] == ["who delivers what\n\n"] * 2
     assert sorted(plan.files) == ["README.txt", "notes/of today.txt"]
+
+
+def test_what_others_carried_is_suppressed_on_every_line_when_they_are_erased_too(config: Config):
+    def listed() -> dict[str, tuple[bool, dt.date]]:
+        rows = rows_at(config.warehouse, "consent.suppression")
+        assert len(rows) == len({r["value_hmac"] for r in rows})
+        return {r["value_hmac"]: (r["is_owner_only"], r["since_on"]) for r in rows}
+
+    first, second = run_of(config), replace(run_of(config), on=ON + dt.timedelta(days=9))
+    number, other, mail = (["loyalty_member", "b" * 64], ["loyalty_member", "c" * 64], ["email", "a" * 64])
+    _suppress(first, replace(begun(config, "planned"), suppress=[mail], owner_only=[number, other]))
+    assert listed() == {"a" * 64: (False, ON), "b" * 64: (True, ON), "c" * 64: (True, ON)}
+    plan = replace(begun(config, "planned"), suppress=[number], owner_only=[mail])
+    for _ in range(2):  # every step may be repeated
+        _suppress(second, plan)
+        assert listed() == {"a" * 64: (False, ON), "b" * 64: (False, ON), "c" * 64: (True, ON)}
+    assert version_at(config.warehouse, "consent.suppression") == 1
 
 
 @pytest.mark.parametrize("given", [(NEW,), (NEW, OLD)])

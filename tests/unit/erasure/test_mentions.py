@@ -46,7 +46,15 @@ def deliver(config: Config, source: str, feed: str, *records: dict[str, Any]) ->
 
 
 def found(strong: set[str] = STRONG, **changed: Any) -> Found:
-    nothing = Found(delete=set(), unlink={}, suppress=set(), shared=0, values=set(strong), strong=set(strong))
+    nothing = Found(
+        delete=set(),
+        unlink={},
+        suppress=set(),
+        owner_only=set(),
+        shared=0,
+        values=set(strong),
+        strong=set(strong),
+    )
     return nothing._replace(**changed)
 
 

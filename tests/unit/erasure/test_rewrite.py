@@ -50,7 +50,7 @@ def decided(golden_id: str, point: str, by: str | None, **more: Any) -> dict[str
 
 
 def test_decisions_of_the_erased_leave_and_of_others_what_they_said(run: Run):
-    plan = Plan("e", str(ON), "", "asked", [], 1, [], [], {}, {}, ["ends"], [], [], [], [], 0)
+    plan = Plan("e", str(ON), "", "asked", [], 1, [], [], [], {}, {}, ["ends"], [], [], [], [], 0)
     rewrite.forget_decisions(run, plan, {HERS})
     left = sorted(
         rows_at(run.config.warehouse, "consent.history"), key=lambda r: (r["contact_point"], r["decided_on"])

@@ -91,7 +91,7 @@ def test_older_versions_are_forgotten_with_their_log_and_what_no_version_names(t
 
 def test_an_unfinished_erasure_stops_a_run_until_it_is_done(tmp_path: Path):
     plan = Plan(
-        "id", "2026-02-01", "/landing", "asked", [], 1, [["crm", "C1"]], [], {"f": [2]}, {}, [], [], ["value"], [], [], 0
+        "id", "2026-02-01", "/landing", "asked", [], 1, [["crm", "C1"]], [], [], {"f": [2]}, {}, [], [], ["value"], [], [], 0
     )  # fmt: skip
     require_whole(tmp_path)
     save_plan(plan, tmp_path)
