@@ -144,8 +144,27 @@ def test_persons_leave_and_all_others_stay(copied: World):
     for name, golden_ids in {"R-0": (first[0],), "R-00": (first[0], stranger), "R-000": (stranger,)}.items():
         receive(copied.warehouse, name, "access", golden_ids, SECOND)
 
+    # What is said by her number is her word, though the contact carries it too; what the contact said stays.
+    key = hash_key(load_config(CONF).secret())
+    said = {n: hash_of(n, v, key=key) for n, v in (("loyalty_member", mentioned), ("crm_contact", contact))}
+    about = {"purpose": "marketing.post", "value": "n", "basis": "objection", "said_on": SECOND}
+    at = {"asserted_at": dt.datetime(2026, 1, 15, tzinfo=dt.UTC), "request_id": "R-2"}
+    statements = [
+        {
+            "event_key": h[:32],
+            "subject_namespace": n,
+            "subject_hmac": h,
+            "contact_point_hmac": None,
+            **about,
+            **at,
+        }
+        for n, h in said.items()
+    ]
+    append_at(copied.warehouse, statements, contract_of("consent.statement"))
+
     told = erased(copied, *one_each, requests=["R-1"])
 
+    assert list(copied.frame("consent.statement")["subject_hmac"]) == [said["crm_contact"]]
     asked = {row["request_id"]: list(row["golden_ids"]) for row in requests(copied.warehouse)}
     assert asked == {"R-0": [], "R-00": [stranger], "R-000": [stranger], "R-1": []}
     registers = [(path, text) for path, text in plain_texts(copied.warehouse / "ops/subject_request")]
@@ -165,7 +184,6 @@ def test_persons_leave_and_all_others_stay(copied: World):
     gone = others.index.difference(after.index)
     assert {source for source, _ in gone} <= {"cookie", "mobile_id", "tills"}
     listed_now = set(copied.frame("consent.suppression")["value_hmac"])
-    key = hash_key(load_config(CONF).secret())
     assert ("tills", card) in gone
     assert {k if s != "tills" else hash_of("payment_token", k, key=key) for s, k in gone} <= listed_now
     stay = others.drop(gone)

@@ -63,6 +63,8 @@ def rewrite_tables(run: Run, plan: Plan) -> None:
     records = {(source, key) for source, key in plan.records}
     lines = {(file_id, row_no) for file_id, rows in plan.delete.items() for row_no in rows}
     hashes = {value_hmac for _, value_hmac in plan.suppress}
+    # What was said by a member number is the member's word, whoever else carries the number.
+    speaking = hashes | {value_hmac for _, value_hmac in plan.owner_only}
     unlink = {(f, int(n)): columns for f, rows in plan.unlink.items() for n, columns in rows.items()}
     sides = [("source_l", "source_key_l"), ("source_r", "source_key_r")]
 
@@ -97,8 +99,8 @@ def rewrite_tables(run: Run, plan: Plan) -> None:
     without("id.blocked_value", lambda r: r["value_hmac"] in hashes, ["value_hmac"])
     for name in ("consent.restriction", "silver.correction"):
         without(name, lambda r: (r["source"], r["source_key"]) in records, ["source", "source_key"])
-    without("consent.statement", lambda r: r["subject_hmac"] in hashes, ["subject_hmac"])
-    forget_decisions(run, plan, hashes)
+    without("consent.statement", lambda r: r["subject_hmac"] in speaking, ["subject_hmac"])
+    forget_decisions(run, plan, speaking)
     # That something went out, and to whom, stays; what it was does not.
     rewrite_at(warehouse, "ops.data_use_log", lambda batch: without_contact_points(batch, hashes))
     _retire(run, plan)
