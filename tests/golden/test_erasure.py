@@ -199,6 +199,8 @@ def test_persons_leave_and_all_others_stay(copied: World):
     assert erased(copied, *one_each, requests=["R-1"]) == told  # asked again: the same answer
     with pytest.raises(UnknownRecordError):
         erased(copied, *one_each, requests=["R-2"])
+    with pytest.raises(UnknownRecordError):  # the contact that names her number is not meant by it
+        erased(copied, f"loyalty_member={mentioned}")
     with pytest.raises(UnknownRecordError):
         erased(copied, "phone=no number at all")
     original = (ROOT / "data_samples/world/landing/2026-01-31/crm/contacts.jsonl").read_text(encoding="utf-8")

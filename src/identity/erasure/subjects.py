@@ -8,7 +8,7 @@ from pyspark.sql import SparkSession
 
 from identity.config import Namespace
 from identity.errors import ConfigError, ErasureError
-from identity.rights.persons import DEVICES, OWN_KEYS, Part, Record, deleted, memberships
+from identity.rights.persons import DEVICES, OWN_KEYS, Part, Record, deleted, memberships, named_by_own_key
 from identity.standardise.identifiers import normalised
 from identity.tables import among, columns_at
 
@@ -148,22 +148,18 @@ def _records_by_value(
     frame = spark.createDataFrame(asked, "place int, namespace string, raw string")
     rows = normalised(frame, namespaces=namespaces, key=key).collect()
     places = {(row["namespace"], row["value_hmac"]): set[int]() for row in rows}
-    own: dict[int, Record] = {}
+    own: dict[int, tuple[Record, str]] = {}
     for row in rows:
         namespace, value, hashed = row["namespace"], row["value"], row["value_hmac"]
         places[namespace, hashed].add(row["place"])
         if namespace in OWN_KEYS:
-            own[row["place"]] = (OWN_KEYS[namespace], hashed if namespace in DEVICES else value)
+            own[row["place"]] = (OWN_KEYS[namespace], hashed if namespace in DEVICES else value), hashed
     found: dict[int, set[Record]] = {}
     for r in carried_by(warehouse, {hmac for _, hmac in places}):
         for place in places.get((r["namespace"], r["value_hmac"]), ()):
             found.setdefault(place, set()).add((r["source"], r["source_key"]))
-    # A source's own key names one record, whoever else carries it; a device is known by its hash alone, and nobody
-    # carries the key of a record that the source deleted.
-    for place, record in own.items():
-        if record in found.get(place, {record}) or record[0] in DEVICES:
-            found[place] = {record}
-    return found
+    named = named_by_own_key(warehouse, dict(own.values()))
+    return found | {place: {record} for place, (record, _) in own.items() if record in named}
 
 
 def carried_by(warehouse: Path, hashes: Collection[str]) -> list[dict[str, Any]]:

@@ -65,6 +65,26 @@ def own_keys(records: Iterable[Record], *, key: bytes) -> set[tuple[str, str]]:
     }
 
 
+def named_by_own_key(warehouse: Path, keys: Mapping[Record, str]) -> set[Record]:
+    """Records that their own key names, whoever else carries it: there is such a one or was, before it was erased too.
+
+    Of the others nothing is known but who carries their key: a member number that only a contact tells of is the contact's.
+
+    Args:
+        warehouse: The warehouse.
+        keys: Keyed hash of the own key by record.
+    """
+    members = memberships(warehouse, among("source_key", {source_key for _, source_key in keys}))
+    known = {(row["source"], row["source_key"]) for row in members}
+    listed = rows_at(warehouse, "consent.suppression", among("value_hmac", keys.values()))
+    erased = {row["value_hmac"] for row in listed}
+    return {
+        record
+        for record, value_hmac in keys.items()
+        if record in known or value_hmac in erased or record[0] in DEVICES
+    }
+
+
 def memberships(warehouse: Path, where: ds.Expression | None = None) -> list[dict[str, Any]]:
     """Rows of id.golden_member, closed ones too, as far as they say whose a record is; all unless told which."""
     names = ["golden_id", "part", "source", "source_key", "valid_to_on"]
@@ -168,7 +188,7 @@ def _carriers(config: Config, namespace: str, value: str, *, key: bytes) -> list
         carried = rows_at(config.warehouse, "silver.identifier", is_it)
         records = {(row["source"], row["source_key"]) for row in carried}
         own = (OWN_KEYS.get(namespace, ""), hashed if namespace in DEVICES else value)
-        if own in records or namespace in DEVICES:
+        if namespace in OWN_KEYS and named_by_own_key(config.warehouse, {own: hashed}):
             records = {own}
     keys = {source_key for _, source_key in records}
     return [

@@ -14,6 +14,7 @@ from identity.errors import SubjectError
 from identity.rights.persons import find
 from identity.standardise.identifiers import hash_key, hash_of
 from identity.tables import replace_at
+from tests.unit.by_hand import write
 
 CONF = Path(__file__).parents[3] / "conf" / "local.yaml"
 D1, D2, D3 = (dt.date(2026, 2, day) for day in (1, 2, 3))
@@ -42,8 +43,10 @@ def config(warehouse: Path) -> Config:
     ]  # fmt: skip
     replace_at(warehouse, told, contract_of("id.golden_member"))
     key = hash_key(read.secret())
-    # C5 tells of the member M4, who is deleted.
-    carried = [("crm", "C5", "loyalty_member", "M4"), ("crm", "C5", "crm_contact", "C5")]
+    # C5 tells of members: of M4, who is deleted; of M7, who was erased; of M8, whom nobody ever delivered.
+    carried = [("crm", "C5", "loyalty_member", f"M{n}") for n in (4, 7, 8)] + [
+        ("crm", "C5", "crm_contact", "C5")
+    ]
     seen = dict.fromkeys(("first_seen_at", "last_seen_at"), dt.datetime(2026, 2, 1, tzinfo=dt.UTC))
     rows = [
         {"source": source, "source_key": source_key, "namespace": namespace, "value": value,
@@ -51,6 +54,8 @@ def config(warehouse: Path) -> Config:
         for source, source_key, namespace, value in carried
     ]  # fmt: skip
     replace_at(warehouse, rows, contract_of("silver.identifier"))
+    erased = {"namespace": "loyalty_member", "value_hmac": hash_of("loyalty_member", "M7", key=key)}
+    write(warehouse, contract_of("consent.suppression"), erased)
     return read
 
 
@@ -62,7 +67,11 @@ NAMED = [
     ("crm_contact= C2 ", {("crm", "C2")}),
     ("record=crm:C3", {("crm", "C3"), ("crm", "C5")}),
     ("crm_contact=C4", {("crm", "C4"), ("loyalty", "M4")}),
-    ("loyalty_member=M4", {("crm", "C3"), ("crm", "C5")}),  # whoever carries it today
+    (
+        "loyalty_member=M4",
+        {("crm", "C4"), ("loyalty", "M4")},
+    ),  # not C5, who carries it and was never of that part
+    ("loyalty_member=M8", {("crm", "C3"), ("crm", "C5")}),  # all that is known of it is who carries it
 ]
 
 
@@ -90,7 +99,12 @@ def test_a_golden_id_stands_for_who_is_in_it_today(spark: SparkSession, config: 
     assert named("golden_id=g1") == HERS
     assert named("golden_id=gone") == set()
     assert named("crm_contact=C9") == set()
+    assert named("loyalty_member=M7") == set()  # and not who names the erased
     with pytest.raises(SubjectError, match="nobody is known"):
         find(config, ["record=crm:C1"], key=secret)  # rights that change something do not reach it
+    with pytest.raises(SubjectError, match="nobody is known"):
+        find(config, ["loyalty_member=M4"], key=secret)
+    with pytest.raises(SubjectError, match="nobody is known"):
+        find(config, ["loyalty_member=M7"], key=secret, with_deleted=True)
     with pytest.raises(SubjectError, match="nobody is known"):
         find(config, ["crm_contact=C9"], key=secret, with_deleted=True)
