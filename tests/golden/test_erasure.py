@@ -161,10 +161,14 @@ def test_persons_leave_and_all_others_stay(copied: World):
         for n, h in said.items()
     ]
     append_at(copied.warehouse, statements, contract_of("consent.statement"))
+    heard = {"source": "crm", "source_key": contact, "since_on": SECOND, "reached_on": SECOND}
+    heard |= {"namespace": "loyalty_member", "value_hmac": said["loyalty_member"]}
+    append_at(copied.warehouse, [heard], contract_of("consent.carried_refusal"))
 
     told = erased(copied, *one_each, requests=["R-1"])
 
     assert list(copied.frame("consent.statement")["subject_hmac"]) == [said["crm_contact"]]
+    assert said["loyalty_member"] not in set(copied.frame("consent.carried_refusal")["value_hmac"])
     asked = {row["request_id"]: list(row["golden_ids"]) for row in requests(copied.warehouse)}
     assert asked == {"R-0": [], "R-00": [stranger], "R-000": [stranger], "R-1": []}
     registers = [(path, text) for path, text in plain_texts(copied.warehouse / "ops/subject_request")]

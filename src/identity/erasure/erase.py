@@ -48,9 +48,9 @@ def erase(run: Run, identifiers: Sequence[str], *, requests: Sequence[str] = ())
     Args:
         run: A run for the date to be published again.
         identifiers: Golden ids, records or identifiers; none only finishes what was begun.
-        requests: Requests that are answered by it; registered where they are not, and closed when it is done. Where the
-            persons are gone and one certificate answered all of them, or the same identifiers, it is returned: a repeat
-            does nothing.
+        requests: Requests that are answered by it; registered where they are not, and closed when it is done. Where one
+            certificate answered all of them for the same identifiers, it is returned: a repeat does nothing. So it is
+            where the persons are gone, and it answered all of them or the same identifiers.
 
     Raises:
         SubjectError: A request's name is no name, or another's.
@@ -61,7 +61,7 @@ def erase(run: Run, identifiers: Sequence[str], *, requests: Sequence[str] = ())
         LockError: A run holds the warehouse.
     """
     warehouse = run.config.warehouse
-    certificates = []
+    certificates: list[dict[str, Any]] = []
     with only_writer(warehouse):
         require_keys(warehouse, (run.key, *run.retired))
         # A begun erasure may have died in the midst of the id tables: it clears what is staged.
@@ -71,23 +71,32 @@ def erase(run: Run, identifiers: Sequence[str], *, requests: Sequence[str] = ())
             run.console.print(f"[yellow]note[/] erasure {begun.id} was not finished; it is finished first")
             certificates.append(_carry_out(_as_begun(run, begun), begun))
         if identifiers:
-            require_landing(run.config.landing)
-            require_not_before(run)
-            recover(run)
-            asked = _asked(run, identifiers)
-            try:
-                plan = _plan(run, identifiers, requests, asked)
-            except UnknownRecordError:
-                answered = answered_by(warehouse, requests, asked)
-                if answered is None:
-                    raise
-                run.console.print("[yellow]note[/] they were erased before; this is the certificate of it")
-                return [c for c in certificates if c["erasure"] != answered["erasure"]] + [answered]
-            for name in requests:
-                receive(warehouse, name, "erasure", (), run.on)
-            save_plan(plan, warehouse)
-            certificates.append(_carry_out(run, plan))
+            told = _erased_or_answered(run, identifiers, requests)
+            certificates = [each for each in certificates if each["erasure"] != told["erasure"]] + [told]
     return certificates
+
+
+def _erased_or_answered(run: Run, identifiers: Sequence[str], requests: Sequence[str]) -> dict[str, Any]:
+    """The certificate of an erasure that is carried out now, or that answered the same before."""
+    asked = _asked(run, identifiers)
+    answered = answered_by(run.config.warehouse, requests, asked)
+    # What named her may name somebody else today: a request that was answered is not asked anew.
+    if answered is None or not requests or answered.get("asked") != asked:
+        require_landing(run.config.landing)
+        require_not_before(run)
+        recover(run)
+        try:
+            plan = _plan(run, identifiers, requests, asked)
+        except UnknownRecordError:
+            if answered is None:
+                raise
+        else:
+            for name in requests:
+                receive(run.config.warehouse, name, "erasure", (), run.on)
+            save_plan(plan, run.config.warehouse)
+            return _carry_out(run, plan)
+    run.console.print("[yellow]note[/] they were erased before; this is the certificate of it")
+    return answered
 
 
 def finish_begun(run: Run) -> None:
@@ -258,14 +267,19 @@ def _kept_landing(run: Run, found: Found) -> tuple[list[str], set[Line]]:
     """What landing will hold of others, and lines that bronze never took and that hold what is theirs alone."""
     rows = rows_at(run.config.warehouse, "ops.file")
     accepted = _accepted(run)
-    strong = Needles(value for value in found.strong if is_searchable(value))
+    # Nobody has read whose such a line is; in a file of her source it is hers if it holds what her record is called by.
+    strong = {
+        source: Needles(v for v in found.strong | found.names.get(source, set()) if is_searchable(v))
+        for source in run.config.sources
+    }
     delete, unlink = _by_file(found.delete), found.unlink
     kept: list[str] = []
     extra: set[Line] = set()
+    source_of = {row["file_id"]: row["source"] for row in rows}
     for _, data, origin in landing.landing_files(run.config.landing, landing.origins(rows)):
         if origin is None:
             continue  # what names them there goes too, and what else stands there is not looked for
-        theirs = landing.lines_that_hold(data, strong, accepted.get(origin, set()))
+        theirs = landing.lines_that_hold(data, strong[source_of[origin]], accepted.get(origin, set()))
         extra |= {(origin, row_no) for row_no in theirs}
         here = {str(row): columns for (file_id, row), columns in unlink.items() if file_id == origin}
         after = landing.blanked(data, [*delete.get(origin, ()), *theirs], here)

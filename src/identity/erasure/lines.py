@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 from identity.config import Feed
 from identity.consent.suppression import carried_identifiers
 from identity.erasure.needles import json_text, leaves
-from identity.rights.persons import OWN_KEYS, Record, own_keys
+from identity.rights.persons import DEVICES, OWN_KEYS, Record, own_keys
 from identity.run import Run
 from identity.sources.rows import union
 from identity.standardise.corrections import CONTACTS
@@ -30,6 +30,7 @@ class Found(NamedTuple):
         unlink: Receipt lines, and the columns to be blanked.
         suppress: Identifiers that are theirs alone: namespace and keyed hash.
         owner_only: What their records are called by and somebody else's lines name too: suppressed as owner of a line only.
+        names: Values of `owner_only` by the source whose records they name, but not devices: others are logged in on these.
         shared: How many of their identifiers somebody else carries too.
         values: All values in their lines and on their receipts, theirs alone or not.
         strong: Identifiers that are theirs alone, as delivered and normalised; a line that holds one is theirs.
@@ -39,6 +40,7 @@ class Found(NamedTuple):
     unlink: dict[Line, list[str]]
     suppress: set[tuple[str, str]]
     owner_only: set[tuple[str, str]]
+    names: dict[str, set[str]]
     shared: int
     values: set[str]
     strong: set[str]
@@ -60,7 +62,8 @@ def find_lines(run: Run, records: Collection[Record]) -> Found:
     feeds = {(s.source, name): feed for s in run.config.sources.values() for name, feed in s.feeds.items()}
     delete, receipts = _owned(theirs, feed_of, feeds)
     of_cards = _select(carried, {line for line in delete if feed_of[line[0]] == ("loyalty", "cards")})
-    cards = {r["value_hmac"] for r in of_cards if r["namespace"] == "loyalty_card"}
+    held = _cards_of_others(warehouse, records)
+    cards = {r["value_hmac"] for r in of_cards if r["namespace"] == "loyalty_card" and r["value"] not in held}
     # A receipt is theirs by its card, too, and so is what paid it, if it is nobody else's.
     is_card = pc.is_in(carried["value_hmac"], pa.array(sorted(cards), pa.string()))
     by_card = {
@@ -104,7 +107,12 @@ def find_lines(run: Run, records: Collection[Record]) -> Found:
     }
     delete |= _surveys(bronze, {r["value"] for r in of_lines if r["namespace"] == "cookie"} & strong)
     values = _values(run, bronze, feed_of, delete, unlink)
-    return Found(delete, unlink, alone, called - alone, len(mine - alone), values | strong, strong)
+    names: dict[str, set[str]] = defaultdict(set)
+    for r in of_lines:
+        if (r["namespace"], r["value_hmac"]) in called - alone and r["namespace"] not in DEVICES:
+            names[OWN_KEYS[r["namespace"]]] |= {r["value"], r["written"]}
+    shared = len(mine - alone)
+    return Found(delete, unlink, alone, called - alone, dict(names), shared, values | strong, strong)
 
 
 def with_corrections(warehouse: Path, found: Found, records: Collection[Record], *, key: bytes) -> Found:
@@ -163,6 +171,12 @@ def _carried(run: Run) -> pa.Table:
     rows = normalised(raw, namespaces=run.config.namespaces, key=hash_key(run.key))
     kept = ["file_id", "row_no", "namespace", "is_owner", "value", "value_hmac", "written"]
     return rows.select(*kept).toArrow()
+
+
+def _cards_of_others(warehouse: Path, records: Collection[Record]) -> set[str]:
+    """Loyalty cards that somebody else holds today, whoever held them before."""
+    rows = columns_at(warehouse, "silver.loyalty_card", ["card_no", "member_no"]).to_pylist()
+    return {row["card_no"] for row in rows if ("loyalty", row["member_no"]) not in records}
 
 
 def _tokens_of_others(warehouse: Path, records: Collection[Record], *, key: bytes) -> set[str]:

@@ -13,10 +13,11 @@ from identity.erasure import files as landing
 from identity.erasure.lines import Line
 from identity.erasure.needles import Needles
 from identity.erasure.plan import Plan, save_plan
-from identity.rights.persons import memberships
+from identity.rights.persons import memberships, own_keys
 from identity.rights.requests import forget_golden_ids
 from identity.run import Run
 from identity.sources.landing import feed_of
+from identity.standardise.identifiers import hash_key
 from identity.tables import among, columns_at, rewrite_at, rows_at
 
 _LINES: Final = ["file_id", "row_no"]
@@ -65,6 +66,8 @@ def rewrite_tables(run: Run, plan: Plan) -> None:
     hashes = {value_hmac for _, value_hmac in plan.suppress}
     # What was said by a member number is the member's word, whoever else carries the number.
     speaking = hashes | {value_hmac for _, value_hmac in plan.owner_only}
+    for secret in run.retired:
+        speaking |= {value_hmac for _, value_hmac in own_keys(records, key=hash_key(secret))}
     unlink = {(f, int(n)): columns for f, rows in plan.unlink.items() for n, columns in rows.items()}
     sides = [("source_l", "source_key_l"), ("source_r", "source_key_r")]
 
@@ -93,7 +96,7 @@ def rewrite_tables(run: Run, plan: Plan) -> None:
     heard = ["source", "source_key", "value_hmac"]
     without(
         "consent.carried_refusal",
-        lambda r: (r["source"], r["source_key"]) in records or r["value_hmac"] in hashes,
+        lambda r: (r["source"], r["source_key"]) in records or r["value_hmac"] in speaking,
         heard,
     )
     without("id.blocked_value", lambda r: r["value_hmac"] in hashes, ["value_hmac"])

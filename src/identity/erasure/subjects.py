@@ -8,7 +8,7 @@ from pyspark.sql import SparkSession
 
 from identity.config import Namespace
 from identity.errors import ConfigError, ErasureError
-from identity.rights.persons import DEVICES, OWN_KEYS, Part, Record, deleted, memberships, named_by_own_key
+from identity.rights.persons import DEVICES, HOLDERS, OWN_KEYS, Part, Record, deleted, memberships
 from identity.standardise.identifiers import normalised
 from identity.tables import among, columns_at
 
@@ -148,18 +148,19 @@ def _records_by_value(
     frame = spark.createDataFrame(asked, "place int, namespace string, raw string")
     rows = normalised(frame, namespaces=namespaces, key=key).collect()
     places = {(row["namespace"], row["value_hmac"]): set[int]() for row in rows}
-    own: dict[int, tuple[Record, str]] = {}
+    own: dict[int, Record] = {}
     for row in rows:
         namespace, value, hashed = row["namespace"], row["value"], row["value_hmac"]
         places[namespace, hashed].add(row["place"])
         if namespace in OWN_KEYS:
-            own[row["place"]] = (OWN_KEYS[namespace], hashed if namespace in DEVICES else value), hashed
+            own[row["place"]] = OWN_KEYS[namespace], hashed if namespace in DEVICES else value
     found: dict[int, set[Record]] = {}
     for r in carried_by(warehouse, {hmac for _, hmac in places}):
-        for place in places.get((r["namespace"], r["value_hmac"]), ()):
-            found.setdefault(place, set()).add((r["source"], r["source_key"]))
-    named = named_by_own_key(warehouse, dict(own.values()))
-    return found | {place: {record} for place, (record, _) in own.items() if record in named}
+        if HOLDERS.get(r["namespace"], r["source"]) == r["source"]:
+            for place in places.get((r["namespace"], r["value_hmac"]), ()):
+                found.setdefault(place, set()).add((r["source"], r["source_key"]))
+    # Nothing carries the key of a record that its source deleted, and a device is known by its hash alone.
+    return {place: {record} for place, record in own.items()} | found
 
 
 def carried_by(warehouse: Path, hashes: Collection[str]) -> list[dict[str, Any]]:

@@ -14,7 +14,7 @@ import pyarrow.dataset as ds
 
 from identity.config import Config
 from identity.errors import SubjectError
-from identity.rights.persons import Record, Subject, own_keys
+from identity.rights.persons import HOLDERS, Record, Subject, own_keys
 from identity.standardise.identifiers import hash_key
 from identity.tables import among, columns_at, rows_at
 
@@ -54,7 +54,10 @@ def decisions(
     points = {row["contact_point"] for row in standing if row["channel"] != "any"}
     carried = _carriers(warehouse, {key for _, key in records}, points)
     held = {identifier for identifier, carriers in carried.items() if not carriers.isdisjoint(records)}
-    said = held | own_keys(records, key=hash_key(key))
+    # A key or card speaks for its holder, and what several persons carry for nobody knows whom.
+    said = own_keys(records, key=hash_key(key)) | {
+        each for each in held if set() < _holders(each[0], carried[each]) <= records
+    }
     mine, others = ({value for _, value in those} for those in (held, carried.keys() - held))
 
     def is_hers(row: dict[str, Any]) -> bool:
@@ -80,16 +83,18 @@ def _carriers(
     warehouse: Path, keys: Collection[str], points: Collection[str]
 ) -> dict[tuple[str, str], set[Record]]:
     """Who carries today what records of these keys carry, and these contact points: by namespace and keyed hash."""
-    rows = columns_at(
-        warehouse,
-        "silver.identifier",
-        ["namespace", "value_hmac", "source", "source_key"],
-        among("source_key", keys) | among("value_hmac", points),
-    ).to_pylist()
+    names = ["namespace", "value_hmac", "source", "source_key"]
+    of_keys = columns_at(warehouse, "silver.identifier", names, among("source_key", keys)).to_pylist()
+    hashes = {row["value_hmac"] for row in of_keys}.union(points)
+    rows = columns_at(warehouse, "silver.identifier", names, among("value_hmac", hashes)).to_pylist()
     found: dict[tuple[str, str], set[Record]] = {}
     for row in rows:
         found.setdefault((row["namespace"], row["value_hmac"]), set()).add((row["source"], row["source_key"]))
     return found
+
+
+def _holders(namespace: str, carriers: Collection[Record]) -> set[Record]:
+    return {record for record in carriers if HOLDERS.get(namespace, record[0]) == record[0]}
 
 
 def _restricted_since(warehouse: Path, records: Collection[Record], on: dt.date) -> dt.date | None:

@@ -18,7 +18,7 @@ from identity.contracts import contract_of, purpose_table
 from identity.profile.purchases import identified_lines
 from identity.profile.touchpoints import owned_views
 from identity.rights.lines import account_lines, holders, lines_of
-from identity.rights.persons import Subject, deleted
+from identity.rights.persons import Subject, deleted, held_alone
 from identity.rights.requests import requests_of
 from identity.rights.sections import DROPPED, PORTABLE, PROFILES, SECTIONS
 from identity.rights.uses import uses_of
@@ -183,7 +183,8 @@ def _only_hers(sections: Mapping[str, Any], subject: Subject) -> dict[str, list[
     it is hers.
     """
     carried = {row["value_hmac"] for row in sections["identifiers"]}
-    own = carried | {key for _, key in subject.records}
+    held = held_alone(sections["identifiers"], subject.records)
+    own = {value_hmac for _, value_hmac in held} | {key for _, key in subject.records}
     said = {(row["source"], row["event_key"]) for row in sections["consents"]}
     keys = {key for _, key in said}
     speak = {(row["subject_namespace"], row["subject_hmac"]) for row in sections["consents"]}

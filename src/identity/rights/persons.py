@@ -1,7 +1,7 @@
 """Who is asking: one person by an identifier, with what is surely hers, and without Spark."""
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -26,6 +26,8 @@ OWN_KEYS: Final = {
     "mobile_id": "mobile_id",
 }
 DEVICES: Final = ("cookie", "mobile_id")
+# An identifier of these is held by a record of that source alone: who paid for a member does not hold the card shown.
+HOLDERS: Final = {**OWN_KEYS, "loyalty_card": "loyalty"}
 _OF_SOURCE: Final = {source: namespace for namespace, source in OWN_KEYS.items() if source not in DEVICES}
 
 
@@ -65,23 +67,26 @@ def own_keys(records: Iterable[Record], *, key: bytes) -> set[tuple[str, str]]:
     }
 
 
-def named_by_own_key(warehouse: Path, keys: Mapping[Record, str]) -> set[Record]:
-    """Records that their own key names, whoever else carries it: there is such a one or was, before it was erased too.
-
-    Of the others nothing is known but who carries their key: a member number that only a contact tells of is the contact's.
+def held_alone(carried: Iterable[Mapping[str, Any]], records: Collection[Record]) -> set[tuple[str, str]]:
+    """Of what records carry, what is not another record's name: a contact may tell of somebody else's member number.
 
     Args:
-        warehouse: The warehouse.
-        keys: Keyed hash of the own key by record.
+        carried: Rows of silver.identifier: `source`, `source_key`, `namespace`, `value_hmac`.
+        records: The records.
+
+    Returns:
+        Namespace and keyed hash.
     """
-    members = memberships(warehouse, among("source_key", {source_key for _, source_key in keys}))
-    known = {(row["source"], row["source_key"]) for row in members}
-    listed = rows_at(warehouse, "consent.suppression", among("value_hmac", keys.values()))
-    erased = {row["value_hmac"] for row in listed}
+    rows = [row for row in carried if (row["source"], row["source_key"]) in records]
+    named = {
+        (row["namespace"], row["value_hmac"])
+        for row in rows
+        if HOLDERS.get(row["namespace"]) == row["source"]
+    }
     return {
-        record
-        for record, value_hmac in keys.items()
-        if record in known or value_hmac in erased or record[0] in DEVICES
+        each
+        for each in ((row["namespace"], row["value_hmac"]) for row in rows)
+        if each[0] not in HOLDERS or each in named or each in records
     }
 
 
@@ -178,18 +183,14 @@ def _parts_of(config: Config, text: str, gone: Mapping[Record, Part], *, key: by
 
 
 def _carriers(config: Config, namespace: str, value: str, *, key: bytes) -> list[dict[str, Any]]:
-    """Open memberships of records that carry an identifier; of its own record alone where it is a record's key."""
+    """Open memberships of records that carry an identifier; of its holder alone where it is a record's key or a card."""
     hashed = hash_of(namespace, value, key=hash_key(key))
-    if namespace == "loyalty_card":
-        cards = rows_at(config.warehouse, "silver.loyalty_card", ds.field("card_no") == value)
-        records = {("loyalty", row["member_no"]) for row in cards}
-    else:
-        is_it = (ds.field("namespace") == namespace) & (ds.field("value_hmac") == hashed)
-        carried = rows_at(config.warehouse, "silver.identifier", is_it)
-        records = {(row["source"], row["source_key"]) for row in carried}
-        own = (OWN_KEYS.get(namespace, ""), hashed if namespace in DEVICES else value)
-        if namespace in OWN_KEYS and named_by_own_key(config.warehouse, {own: hashed}):
-            records = {own}
+    is_it = (ds.field("namespace") == namespace) & (ds.field("value_hmac") == hashed)
+    carried = rows_at(config.warehouse, "silver.identifier", is_it)
+    holder = HOLDERS.get(namespace)
+    records = {(row["source"], row["source_key"]) for row in carried if holder in (None, row["source"])}
+    if namespace in DEVICES:
+        records = {(namespace, hashed)}
     keys = {source_key for _, source_key in records}
     return [
         row

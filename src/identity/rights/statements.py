@@ -14,7 +14,7 @@ from typing import Final, Literal
 from identity.config import STRENGTHS, Config, Namespace, Purpose
 from identity.contracts import contract_of
 from identity.errors import ConfigError, SubjectError
-from identity.rights.persons import DEVICES, OWN_KEYS, Record, Subject
+from identity.rights.persons import DEVICES, OWN_KEYS, Record, Subject, held_alone
 from identity.tables import among, append_at, columns_at, replace_at, rows_at
 
 Kind = Literal["objection", "withdrawal"]
@@ -126,15 +126,17 @@ def event_key(namespace: str, hashed: str, purpose: str, basis: str, asserted_at
 def spoken_for(
     warehouse: Path, records: Collection[Record], namespaces: Mapping[str, Namespace]
 ) -> set[tuple[str, str]]:
-    """The strongest identifier and the own key of each record: namespace and keyed hash; a device's is its own."""
+    """The strongest identifier that each record holds, and its own key: namespace and keyed hash; a device's is its own."""
     keys = {key for _, key in records}
     carried = rows_at(warehouse, "silver.identifier", among("source_key", keys))
+    held = held_alone(carried, records)
     best: dict[Record, tuple[int, int, str, str]] = {}
     own = {(source, key) for source, key in records if source in DEVICES}
     for row in carried:
         namespace = namespaces.get(row["namespace"])
         record = (row["source"], row["source_key"])
-        if namespace is None or record not in records:
+        is_held = (row["namespace"], row["value_hmac"]) in held
+        if namespace is None or record not in records or not is_held:
             continue
         if OWN_KEYS.get(row["namespace"]) == row["source"]:
             own.add((row["namespace"], row["value_hmac"]))

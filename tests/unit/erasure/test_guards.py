@@ -14,15 +14,19 @@ from identity.cli import main
 from identity.config import Config
 from identity.config_reading import load_config
 from identity.contracts import contract_of
-from identity.erasure.erase import _suppress, erase, finish_begun
-from identity.erasure.plan import Plan, load_plan, plan_file, save_plan
+from identity.erasure.certificate import ANSWER, write_certificate
+from identity.erasure.erase import _asked, _kept_landing, _suppress, erase, finish_begun
+from identity.erasure.lines import Found, _cards_of_others
+from identity.erasure.plan import Plan, load_plan, plan_file, remove_plan, save_plan
 from identity.erasure.rewrite import rewrite_landing
+from identity.erasure.scan import Residue
 from identity.errors import ErasureError, PlatformError, SourceError
 from identity.keys import fingerprint
 from identity.retention.maintain import maintain
-from identity.rights.requests import receive
+from identity.rights.requests import close, receive
 from identity.run import Run
 from identity.tables import Tables, append_at, rows_at, version_at
+from tests.unit.by_hand import write
 
 CONF = Path(__file__).parents[3] / "conf/local.yaml"
 ON = dt.date(2026, 2, 1)
@@ -132,6 +136,52 @@ def test_what_others_carried_is_suppressed_on_every_line_when_they_are_erased_to
         _suppress(second, plan)
         assert listed() == {"a" * 64: (False, ON), "b" * 64: (False, ON), "c" * 64: (True, ON)}
     assert version_at(config.warehouse, "consent.suppression") == 1
+
+
+def test_a_request_that_was_answered_is_not_asked_anew(config: Config):
+    """What named the erased may be somebody else's by now; no session: whoever looks for them fails."""
+    run, who = run_of(config), [f"email={HERS}"]
+    told = write_certificate(
+        config.warehouse, replace(begun(config, "purged"), asked=_asked(run, who)), Residue(1, 1, {}), run.key
+    )
+    remove_plan(config.warehouse)
+    receive(config.warehouse, "R-1", "erasure", (), ON)
+    close(config.warehouse, "R-1", outcome=ANSWER + "e1", on=ON)
+    assert erase(run, who, requests=["R-1"]) == [told]
+    for identifiers, requests in ((who, ["R-2"]), (who, []), (["record=crm:C1"], ["R-1"])):
+        with pytest.raises((AttributeError, TypeError)):
+            erase(run, identifiers, requests=requests)
+
+
+def test_a_line_that_no_run_could_read_is_hers_by_her_number_in_a_file_of_her_source(config: Config):
+    lines = {"loyalty/members.csv": "member_no,first_name\nM7000001,Aino,too much\nM7000002,Ben,too much\n",
+             "crm/contacts.jsonl": '{"contact_id": "C5", "loyalty_member_no": "M7000001"\n'}  # fmt: skip
+    for name, text in lines.items():
+        path = config.landing / "2026-01-31" / name
+        path.parent.mkdir(parents=True)
+        path.write_text(text, encoding="utf-8")
+        source = name.split("/")[0]
+        put(
+            config.warehouse, "ops.file", file_id=hashlib.sha256(text.encode()).hexdigest(), status="taken",
+            batch_id="b", source=source, feed=path.stem, file=f"2026-01-31/{name}", bytes=len(text),
+            delivered_on=ON, taken_for=ON, delivered=1, accepted=0, quarantined=1, suppressed=0, unlinked=0,
+        )  # fmt: skip
+    found = Found(
+        delete=set(), unlink={}, suppress=set(), owner_only=set(), names={"loyalty": {"M7000001"}}, shared=0,
+        values=set(), strong=set(),
+    )  # fmt: skip
+    kept, extra = _kept_landing(run_of(config), found)
+    members = hashlib.sha256(lines["loyalty/members.csv"].encode()).hexdigest()
+    assert extra == {(members, 2)}
+    assert sorted("Aino" in text for text in kept) == [False, False]
+    assert any("Ben" in text for text in kept)
+
+
+def test_a_loyalty_card_is_whose_it_is_today(config: Config):
+    held = {"silver card": "M1", "her old one": "M2", "gone": "M3"}
+    rows = [{"card_no": card, "member_no": member} for card, member in held.items()]
+    write(config.warehouse, contract_of("silver.loyalty_card"), *rows)
+    assert _cards_of_others(config.warehouse, {("loyalty", "M1"), ("crm", "M3")}) == {"her old one", "gone"}
 
 
 @pytest.mark.parametrize("given", [(NEW,), (NEW, OLD)])

@@ -51,6 +51,7 @@ def found(strong: set[str] = STRONG, **changed: Any) -> Found:
         unlink={},
         suppress=set(),
         owner_only=set(),
+        names={},
         shared=0,
         values=set(strong),
         strong=set(strong),

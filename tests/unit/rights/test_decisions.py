@@ -46,6 +46,8 @@ def config(warehouse: Path) -> Config:
             ("crm_contact", "C1", "crm", "C1"), ("email", "aino@x.example", "crm", "C1"),
             ("loyalty_member", "M1", "loyalty", "M1"),
             ("crm_contact", "C2", "crm", "C2"), ("email", "other@x.example", "crm", "C2"),
+            ("loyalty_member", "M1", "crm", "C2"),  # names her number
+            ("email", "both@x.example", "crm", "C1"), ("email", "both@x.example", "crm", "C2"),
         ]
     ))  # fmt: skip
 
@@ -74,6 +76,8 @@ def config(warehouse: Path) -> Config:
         row("g", D2, "marketing.email", "permit", 1, point="aino@x.example", by=aino, valid_to_on=D4),
         row("g", D2, "marketing.email", "deny", 5, point="old@x.example"),
         row("g", D3, "marketing.email", "deny", 5, point="other@x.example"),
+        row("g", D3, "development", "deny", 3, by=member),
+        row("g", D3, "personalise", "deny", 3, by=("email", "both@x.example")),
     )  # fmt: skip
     write(warehouse, contract_of("consent.restriction"),
           {"source": "crm", "source_key": "C1", "from_on": D3, "to_on": D4})  # fmt: skip
@@ -123,6 +127,15 @@ def test_a_decision_tells_the_statement_that_won_if_it_is_hers(config: Config):
     }  # fmt: skip
     assert (after["said_by"], after["statement"]) == ("somebody else", None)
     assert "C2" not in json.dumps(after, default=str)
+
+
+def test_what_others_name_or_carry_too_does_not_make_her_word_theirs(config: Config):
+    def said_by(who: str, purpose: str) -> str:
+        return str(told(config, D3, f"record=crm:{who}", purpose=purpose)["decisions"][0]["said_by"])
+
+    assert [said_by(who, "development") for who in ("C1", "C2")] == ["person", "somebody else"]
+    # Nobody knows which of the two who carry it said it.
+    assert [said_by(who, "personalise") for who in ("C1", "C2")] == ["somebody else"] * 2
 
 
 def test_a_permission_of_other_records_alone_is_none_of_hers(config: Config):

@@ -14,7 +14,6 @@ from identity.errors import SubjectError
 from identity.rights.persons import find
 from identity.standardise.identifiers import hash_key, hash_of
 from identity.tables import replace_at
-from tests.unit.by_hand import write
 
 CONF = Path(__file__).parents[3] / "conf" / "local.yaml"
 D1, D2, D3 = (dt.date(2026, 2, day) for day in (1, 2, 3))
@@ -30,6 +29,7 @@ MEMBERS = [
     ("gone", "twins", "crm:C4", D1, D2),
     ("gone too", "twins", "loyalty:M4", D1, D3),  # their ids were merged between the two
     ("g2", "else", "crm:C5", D1, None),
+    ("g3", "payer", "tills:T1", D1, None),
 ]
 
 
@@ -43,10 +43,12 @@ def config(warehouse: Path) -> Config:
     ]  # fmt: skip
     replace_at(warehouse, told, contract_of("id.golden_member"))
     key = hash_key(read.secret())
-    # C5 tells of members: of M4, who is deleted; of M7, who was erased; of M8, whom nobody ever delivered.
-    carried = [("crm", "C5", "loyalty_member", f"M{n}") for n in (4, 7, 8)] + [
+    # C5 tells of members: of M4, who is deleted, and of M7, who was erased or never delivered. T1 paid for others.
+    carried = [("crm", "C5", "loyalty_member", f"M{n}") for n in (4, 7)] + [
         ("crm", "C5", "crm_contact", "C5")
     ]
+    carried += [("tills", "T1", "loyalty_card", "of M1"), ("tills", "T1", "loyalty_card", "of M4")]
+    carried += [("tills", "T1", "payment_token", "T1"), ("loyalty", "M1", "loyalty_card", "of M1")]
     seen = dict.fromkeys(("first_seen_at", "last_seen_at"), dt.datetime(2026, 2, 1, tzinfo=dt.UTC))
     rows = [
         {"source": source, "source_key": source_key, "namespace": namespace, "value": value,
@@ -54,8 +56,6 @@ def config(warehouse: Path) -> Config:
         for source, source_key, namespace, value in carried
     ]  # fmt: skip
     replace_at(warehouse, rows, contract_of("silver.identifier"))
-    erased = {"namespace": "loyalty_member", "value_hmac": hash_of("loyalty_member", "M7", key=key)}
-    write(warehouse, contract_of("consent.suppression"), erased)
     return read
 
 
@@ -71,7 +71,8 @@ NAMED = [
         "loyalty_member=M4",
         {("crm", "C4"), ("loyalty", "M4")},
     ),  # not C5, who carries it and was never of that part
-    ("loyalty_member=M8", {("crm", "C3"), ("crm", "C5")}),  # all that is known of it is who carries it
+    ("loyalty_card=of M1", HERS),
+    ("payment_token=T1", {("tills", "T1")}),
 ]
 
 
@@ -85,7 +86,15 @@ def test_a_deleted_record_is_its_parts_and_names_it(
     )  # fmt: skip
     assert (found.records, found.persons, found.unknown) == (records, 1, 0)
     # An id without an open membership has ended already.
-    assert found.retired == (["g1"] if records == HERS else ["g2"] if ("crm", "C5") in records else [])
+    assert found.retired == (
+        ["g1"]
+        if records == HERS
+        else ["g2"]
+        if ("crm", "C5") in records
+        else ["g3"]
+        if ("tills", "T1") in records
+        else []
+    )
     assert set(find(config, [text], key=secret, with_deleted=True).records) == records
 
 
@@ -99,12 +108,14 @@ def test_a_golden_id_stands_for_who_is_in_it_today(spark: SparkSession, config: 
     assert named("golden_id=g1") == HERS
     assert named("golden_id=gone") == set()
     assert named("crm_contact=C9") == set()
-    assert named("loyalty_member=M7") == set()  # and not who names the erased
+    # And not who names the member, or paid for one.
+    assert named("loyalty_member=M7") == named("loyalty_card=of M4") == set()
     with pytest.raises(SubjectError, match="nobody is known"):
         find(config, ["record=crm:C1"], key=secret)  # rights that change something do not reach it
     with pytest.raises(SubjectError, match="nobody is known"):
         find(config, ["loyalty_member=M4"], key=secret)
-    with pytest.raises(SubjectError, match="nobody is known"):
-        find(config, ["loyalty_member=M7"], key=secret, with_deleted=True)
+    for text in ("loyalty_member=M7", "loyalty_card=of M4"):
+        with pytest.raises(SubjectError, match="nobody is known"):
+            find(config, [text], key=secret, with_deleted=True)
     with pytest.raises(SubjectError, match="nobody is known"):
         find(config, ["crm_contact=C9"], key=secret, with_deleted=True)

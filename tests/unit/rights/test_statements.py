@@ -21,11 +21,14 @@ END = dt.datetime(2026, 2, 1, 23, 59, 59, 999999, tzinfo=dt.UTC)
 
 @pytest.fixture
 def config(warehouse: Path) -> Config:
-    """A contact that names its loyalty membership, and the member."""
+    """A contact that names its loyalty membership, and the member; and a contact of somebody else that names it, too."""
     carried = [
         ("crm", "c1", "crm_contact", "c"),
         ("crm", "c1", "loyalty_member", "m"),
         ("loyalty", "m1", "loyalty_member", "m"),
+        ("crm", "c2", "crm_contact", "d"),
+        ("crm", "c2", "loyalty_member", "m"),
+        ("crm", "c2", "email", "e"),
     ]
     write(
         warehouse,
@@ -84,6 +87,14 @@ def test_it_is_made_for_the_strongest_identifier_and_for_the_records_own_key(con
         ("loyalty_member", "m", "n"),
         ("crm_contact", "c", "n"),
     }
+
+
+def test_nobody_speaks_by_what_names_somebody_else(config: Config):
+    said(config)
+    him = Subject(frozenset({("g", "q")}), (("crm", "c2"),), ())
+    assert state(config, him, "objection", ["marketing.post"], request_id="R-1", on=DAY) == 1
+    rows = rows_at(config.warehouse, "consent.statement")
+    assert [(r["subject_namespace"], r["subject_hmac"]) for r in rows] == [("crm_contact", "d")]
 
 
 def test_it_is_later_than_what_else_was_said_that_day(config: Config):
