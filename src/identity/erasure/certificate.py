@@ -17,17 +17,17 @@ ANSWER: Final = "erased, certificate "
 """How a request says which certificate answered it."""
 
 
-def answered_by(warehouse: Path, requests: Collection[str], asked: str) -> dict[str, Any] | None:
+def answered_by(warehouse: Path, requests: Collection[str], asked: Collection[str]) -> dict[str, Any] | None:
     """The certificate that answered all of some requests, or without any the same question; None where there is none.
 
     Args:
         warehouse: The warehouse.
         requests: Names of requests.
-        asked: Keyed hash of the identifiers asked for.
+        asked: Keyed hashes of the identifiers asked for, by the key in force and retired ones.
     """
     if not requests:
         certificates = map(_read, sorted(_path(warehouse, "*").parent.glob("*.json")))
-        same = [told for told in certificates if told.get("asked") == asked]
+        same = [told for told in certificates if told.get("asked") in asked]
         return max(same, key=lambda told: (told["run_date"], told["erasure"]), default=None)
     registered = {row["request_id"]: row for row in rows_at(warehouse, "ops.subject_request")}
     outcomes = {str(registered.get(name, {}).get("outcome") or "") for name in requests}

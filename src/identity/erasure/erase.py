@@ -7,24 +7,24 @@ import datetime as dt
 import hashlib
 import hmac
 from collections import defaultdict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from identity.contracts import contract_of
 from identity.erasure import files as landing
 from identity.erasure.certificate import ANSWER, answered_by, write_certificate
-from identity.erasure.lines import Found, Line, find_lines, with_corrections
+from identity.erasure.kept import kept_landing, kept_tables
+from identity.erasure.line import by_file
+from identity.erasure.lines import Found, find_lines, with_corrections
 from identity.erasure.mentions import with_mentions
 from identity.erasure.needles import Needles, is_searchable
-from identity.erasure.own_words import own_words
 from identity.erasure.plan import Plan, load_plan, remove_plan, save_plan
 from identity.erasure.rewrite import rewrite_landing, rewrite_tables
-from identity.erasure.scan import Sought, scan, text_of
+from identity.erasure.scan import Sought, scan
 from identity.erasure.subjects import Subjects, subjects, touched
 from identity.errors import ErasureError, UnknownRecordError
 from identity.forget import forget_older
@@ -37,7 +37,7 @@ from identity.run import Run, only_writer
 from identity.sources.landing import require_landing
 from identity.stages.ingest import recover
 from identity.standardise.identifiers import hash_key
-from identity.tables import columns_at, forget_history_of, replace_at, rows_at
+from identity.tables import forget_history_of, replace_at, rows_at
 
 _LINES: Final = ["file_id", "row_no"]
 
@@ -78,10 +78,10 @@ def erase(run: Run, identifiers: Sequence[str], *, requests: Sequence[str] = ())
 
 def _erased_or_answered(run: Run, identifiers: Sequence[str], requests: Sequence[str]) -> dict[str, Any]:
     """The certificate of an erasure that is carried out now, or that answered the same before."""
-    asked = _asked(run, identifiers)
-    answered = answered_by(run.config.warehouse, requests, asked)
+    asked, *older = (_asked(key, identifiers) for key in (run.key, *run.retired))
+    answered = answered_by(run.config.warehouse, requests, {asked, *older})
     # What named her may name somebody else today: a request that was answered is not asked anew.
-    if answered is None or not requests or answered.get("asked") != asked:
+    if answered is None or not requests or answered.get("asked") not in (asked, *older):
         require_landing(run.config.landing)
         require_not_before(run)
         recover(run)
@@ -118,10 +118,10 @@ def _as_begun(run: Run, plan: Plan) -> Run:
     return replace(run, config=config, on=dt.date.fromisoformat(plan.run_date))
 
 
-def _asked(run: Run, identifiers: Sequence[str]) -> str:
+def _asked(key: bytes, identifiers: Sequence[str]) -> str:
     """Names a question, so that its repeat is known when those it names no longer are."""
     text = "\n".join(sorted(set(identifiers)))
-    return hmac.new(hash_key(run.key), f"asked\x1f{text}".encode(), hashlib.sha256).hexdigest()
+    return hmac.new(hash_key(key), f"asked\x1f{text}".encode(), hashlib.sha256).hexdigest()
 
 
 def _plan(run: Run, identifiers: Sequence[str], requests: Sequence[str], asked: str) -> Plan:
@@ -135,14 +135,14 @@ def _plan(run: Run, identifiers: Sequence[str], requests: Sequence[str], asked: 
     found = with_corrections(config.warehouse, find_lines(run, who.records), who.records, key=key)
     who = _with_devices(config.warehouse, who, found)
     own, found = found, with_mentions(run, found)
-    kept, extra = _kept_landing(run, found)
-    kept += _kept_tables(run, found, who)
+    kept, extra = kept_landing(run, found)
+    kept += kept_tables(run, found, who)
     values = {value for value in found.values if is_searchable(value)}
     hashes = {value_hmac for _, value_hmac in found.suppress}
     needles = Needles(values)
     shared = {hit for text in kept for hit in needles.found(text)}
     strong = {value for value in found.strong if is_searchable(value)}
-    delete = _by_file(found.delete | extra)
+    delete = by_file(found.delete | extra)
     unlink: dict[str, dict[str, list[str]]] = defaultdict(dict)
     for (file_id, row_no), columns in found.unlink.items():
         unlink[file_id][str(row_no)] = columns
@@ -261,67 +261,3 @@ def _publish(run: Run, plan: Plan) -> None:
 def _purge(run: Run, plan: Plan) -> None:
     """Leave of every table its newest version alone, which is the one that is published."""
     plan.counts["tables"] = forget_older(run.tables)
-
-
-def _kept_landing(run: Run, found: Found) -> tuple[list[str], set[Line]]:
-    """What landing will hold of others, and lines that bronze never took and that hold what is theirs alone."""
-    rows = rows_at(run.config.warehouse, "ops.file")
-    accepted = _accepted(run)
-    # Nobody has read whose such a line is; in a file of her source it is hers if it holds what her record is called by.
-    strong = {
-        source: Needles(v for v in found.strong | found.names.get(source, set()) if is_searchable(v))
-        for source in run.config.sources
-    }
-    delete, unlink = _by_file(found.delete), found.unlink
-    kept: list[str] = []
-    extra: set[Line] = set()
-    source_of = {row["file_id"]: row["source"] for row in rows}
-    for _, data, origin in landing.landing_files(run.config.landing, landing.origins(rows)):
-        if origin is None:
-            continue  # what names them there goes too, and what else stands there is not looked for
-        theirs = landing.lines_that_hold(data, strong[source_of[origin]], accepted.get(origin, set()))
-        extra |= {(origin, row_no) for row_no in theirs}
-        here = {str(row): columns for (file_id, row), columns in unlink.items() if file_id == origin}
-        after = landing.blanked(data, [*delete.get(origin, ()), *theirs], here)
-        kept.append(after.decode("utf-8", errors="replace"))
-    return kept, extra
-
-
-def _kept_tables(run: Run, found: Found, who: Subjects) -> list[str]:
-    """What the tables will hold of others, and what every table and page says of itself."""
-    warehouse = run.config.warehouse
-    kept = own_words(run)
-    for source in run.config.sources:
-        table = columns_at(warehouse, f"bronze.{source}", [*_LINES, "record"])
-        rows = zip(*(table[name].to_pylist() for name in (*_LINES, "record")), strict=True)
-        records = [
-            landing.without_columns(record, found.unlink[file_id, row_no])
-            if (file_id, row_no) in found.unlink
-            else record
-            for file_id, row_no, record in rows
-            if (file_id, row_no) not in found.delete
-        ]
-        kept.append("\n".join(records))
-    for name in ("silver.person_record", "silver.identifier"):
-        table = columns_at(warehouse, name, list(contract_of(name).columns))
-        keys = zip(table["source"].to_pylist(), table["source_key"].to_pylist(), strict=True)
-        others = table.filter(pa.array([key not in who.records for key in keys], pa.bool_()))
-        kept += [text for column in others.columns for chunk in column.chunks for text in text_of(chunk)]
-    return kept
-
-
-def _accepted(run: Run) -> dict[str, set[int]]:
-    """Line numbers in bronze by file; the header of CSV counts as one of them."""
-    found: dict[str, set[int]] = defaultdict(set)
-    for source in run.config.sources:
-        table = columns_at(run.config.warehouse, f"bronze.{source}", _LINES)
-        for file_id, row_no in zip(*(table[name].to_pylist() for name in _LINES), strict=True):
-            found[file_id].add(row_no)
-    return found
-
-
-def _by_file(lines: Collection[Line]) -> dict[str, list[int]]:
-    found: dict[str, list[int]] = defaultdict(list)
-    for file_id, row_no in sorted(lines):
-        found[file_id].append(row_no)
-    return dict(found)

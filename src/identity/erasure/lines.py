@@ -11,15 +11,15 @@ from pyspark.sql import functions as F
 
 from identity.config import Feed
 from identity.consent.suppression import carried_identifiers
+from identity.erasure.line import Line, line_of
 from identity.erasure.needles import json_text, leaves
-from identity.rights.persons import DEVICES, OWN_KEYS, Record, own_keys
+from identity.erasure.receipts import of_others, unlinked
+from identity.rights.persons import DEVICES, OWN_KEYS, Record, holders_of_cards, own_keys
 from identity.run import Run
 from identity.sources.rows import union
 from identity.standardise.corrections import CONTACTS
 from identity.standardise.identifiers import hash_key, hash_of, normalised
 from identity.tables import among, columns_at, rows_at
-
-Line = tuple[str, int]  # file id, row number
 
 
 class Found(NamedTuple):
@@ -67,7 +67,7 @@ def find_lines(run: Run, records: Collection[Record]) -> Found:
     # A receipt is theirs by its card, too, and so is what paid it, if it is nobody else's.
     is_card = pc.is_in(carried["value_hmac"], pa.array(sorted(cards), pa.string()))
     by_card = {
-        _line(r) for r in carried.filter(is_card).to_pylist() if feeds[feed_of[r["file_id"]]].is_accounting
+        line_of(r) for r in carried.filter(is_card).to_pylist() if feeds[feed_of[r["file_id"]]].is_accounting
     }
     paid = {r["value_hmac"] for r in _select(carried, by_card) if r["namespace"] == "payment_token"}
     tokens = paid - _tokens_of_others(warehouse, records, key=hash_key(run.key))
@@ -78,7 +78,7 @@ def find_lines(run: Run, records: Collection[Record]) -> Found:
         own
         | cards
         | tokens
-        | {r["value_hmac"] for r in of_lines if _line(r) in delete and r["namespace"] in ("email", "phone")}
+        | {r["value_hmac"] for r in of_lines if line_of(r) in delete and r["namespace"] in ("email", "phone")}
     )
     columns = [
         (column, c.identifier)
@@ -87,16 +87,16 @@ def find_lines(run: Run, records: Collection[Record]) -> Found:
         for column, c in feed.columns.items()
         if c.identifier
     ]
-    unlink, blanked = _unlinked(
-        [r for r in of_lines if _line(r) in receipts], columns, own=own, known=known,
-        of_others=_of_others(carried, of_lines, by_card),
+    unlink, blanked = unlinked(
+        [r for r in of_lines if line_of(r) in receipts], columns, own=own, known=known,
+        of_others=of_others(carried, of_lines, by_card),
     )  # fmt: skip
-    gone = {(_line(r), r["namespace"], r["value_hmac"]) for r in of_lines if _line(r) in delete} | blanked
+    gone = {(line_of(r), r["namespace"], r["value_hmac"]) for r in of_lines if line_of(r) in delete} | blanked
     mine = {(namespace, value_hmac) for _, namespace, value_hmac in gone}
     others = {
         (r["namespace"], r["value_hmac"])
         for r in carried.filter(pc.is_in(carried["value_hmac"], pa.array(sorted({h for _, h in mine})))).to_pylist()
-        if (_line(r), r["namespace"], r["value_hmac"]) not in gone
+        if (line_of(r), r["namespace"], r["value_hmac"]) not in gone
     }  # fmt: skip
     alone = mine - others
     strong = {
@@ -175,8 +175,8 @@ def _carried(run: Run) -> pa.Table:
 
 def _cards_of_others(warehouse: Path, records: Collection[Record]) -> set[str]:
     """Loyalty cards that somebody else holds today, whoever held them before."""
-    rows = columns_at(warehouse, "silver.loyalty_card", ["card_no", "member_no"]).to_pylist()
-    return {row["card_no"] for row in rows if ("loyalty", row["member_no"]) not in records}
+    theirs = {(source, source_key.strip()) for source, source_key in records}
+    return {card_no for card_no, holder in holders_of_cards(warehouse).items() if holder not in theirs}
 
 
 def _tokens_of_others(warehouse: Path, records: Collection[Record], *, key: bytes) -> set[str]:
@@ -208,9 +208,9 @@ def _owned(
     for r in theirs:
         if feeds[feed_of[r["file_id"]]].is_accounting:
             if r["namespace"] == "payment_token":
-                receipts.add(_line(r))
+                receipts.add(line_of(r))
         elif r["is_owner"]:
-            delete.add(_line(r))
+            delete.add(line_of(r))
     return delete, receipts
 
 
@@ -230,48 +230,6 @@ def _accounts(bronze: Mapping[str, Mapping[Line, str]], records: Collection[Reco
         line for account, lines in accounts.items() if holders[account] and holders[account] <= members
         for line in lines
     }  # fmt: skip
-
-
-def _of_others(
-    carried: pa.Table, of_lines: Iterable[Mapping[str, Any]], by_card: Collection[Line]
-) -> set[tuple[Line, str]]:
-    """Others' tokens and addresses on receipts of the persons' cards, by line, if other lines tell of them too.
-
-    Left there, what the persons bought would become theirs; and who is known by such a one stays known by other lines.
-    """
-    there = [(_line(r), r["value_hmac"]) for r in of_lines if _line(r) in by_card]
-    values = pa.array(sorted({value for _, value in there}), pa.string())
-    rows = carried.filter(pc.is_in(carried["value_hmac"], values)).to_pylist()
-    elsewhere = {r["value_hmac"] for r in rows if _line(r) not in by_card}
-    return {(line, value) for line, value in there if value in elsewhere}
-
-
-def _unlinked(
-    of_receipts: Iterable[Mapping[str, Any]],
-    columns: Collection[tuple[str, str]],
-    *,
-    own: Collection[str],
-    known: Collection[str],
-    of_others: Collection[tuple[Line, str]],
-) -> tuple[dict[Line, list[str]], set[tuple[Line, str, str]]]:
-    """What is blanked on receipts: what they are known by; of others what `_of_others` says, and the address they paid for."""
-    by_line: dict[Line, list[Mapping[str, Any]]] = defaultdict(list)
-    for r in of_receipts:
-        by_line[_line(r)].append(r)
-    unlink: dict[Line, list[str]] = {}
-    blanked: set[tuple[Line, str, str]] = set()
-    for line, rows in by_line.items():
-        is_payer = any(r["value_hmac"] in own and r["namespace"] == "payment_token" for r in rows)
-        shows_other = any(r["namespace"] == "loyalty_card" and r["value_hmac"] not in known for r in rows)
-        gone = [
-            r for r in rows
-            if r["value_hmac"] in known or (line, r["value_hmac"]) in of_others
-            or (r["namespace"] == "email" and is_payer and not shows_other)
-        ]  # fmt: skip
-        namespaces = {r["namespace"] for r in gone}
-        unlink[line] = sorted(c for c, namespace in columns if namespace in namespaces)
-        blanked |= {(line, r["namespace"], r["value_hmac"]) for r in gone}
-    return unlink, blanked
 
 
 def _surveys(bronze: Mapping[str, Mapping[Line, str]], cookies: Collection[str]) -> set[Line]:
@@ -314,8 +272,4 @@ def _values(
 def _select(carried: pa.Table, lines: Collection[Line]) -> list[dict[str, Any]]:
     files = pa.array(sorted({file_id for file_id, _ in lines}), pa.string())
     near: list[dict[str, Any]] = carried.filter(pc.is_in(carried["file_id"], files)).to_pylist()
-    return [r for r in near if _line(r) in lines]
-
-
-def _line(row: Mapping[str, Any]) -> Line:
-    return row["file_id"], row["row_no"]
+    return [r for r in near if line_of(r) in lines]

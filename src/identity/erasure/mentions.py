@@ -1,6 +1,7 @@
 """What other lines say of the erased in free text: an address in a URL, a phone in a note of somebody else's call."""
 
-from identity.erasure.lines import Found, Line
+from identity.erasure.line import Line
+from identity.erasure.lines import Found
 from identity.erasure.needles import Needles, json_text, leaves
 from identity.run import Run
 from identity.tables import among, columns_at

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from identity.contracts import all_contracts, contract_of, purpose_contract
 from identity.erasure import files as landing
-from identity.erasure.lines import Line
+from identity.erasure.line import Line
 from identity.erasure.needles import Needles
 from identity.erasure.plan import Plan, save_plan
 from identity.rights.persons import memberships, own_keys

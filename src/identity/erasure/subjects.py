@@ -8,7 +8,16 @@ from pyspark.sql import SparkSession
 
 from identity.config import Namespace
 from identity.errors import ConfigError, ErasureError
-from identity.rights.persons import DEVICES, HOLDERS, OWN_KEYS, Part, Record, deleted, memberships
+from identity.rights.persons import (
+    DEVICES,
+    HOLDERS,
+    OWN_KEYS,
+    Part,
+    Record,
+    deleted,
+    holders_of_cards,
+    memberships,
+)
 from identity.standardise.identifiers import normalised
 from identity.tables import among, columns_at
 
@@ -149,9 +158,12 @@ def _records_by_value(
     rows = normalised(frame, namespaces=namespaces, key=key).collect()
     places = {(row["namespace"], row["value_hmac"]): set[int]() for row in rows}
     own: dict[int, Record] = {}
+    holders = holders_of_cards(warehouse)
     for row in rows:
         namespace, value, hashed = row["namespace"], row["value"], row["value_hmac"]
         places[namespace, hashed].add(row["place"])
+        if namespace == "loyalty_card" and value in holders:
+            own[row["place"]] = holders[value]
         if namespace in OWN_KEYS:
             own[row["place"]] = OWN_KEYS[namespace], hashed if namespace in DEVICES else value
     found: dict[int, set[Record]] = {}

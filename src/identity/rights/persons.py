@@ -90,6 +90,12 @@ def held_alone(carried: Iterable[Mapping[str, Any]], records: Collection[Record]
     }
 
 
+def holders_of_cards(warehouse: Path) -> dict[str, Record]:
+    """The member who holds each loyalty card today, also if the source deleted her."""
+    rows = columns_at(warehouse, "silver.loyalty_card", ["card_no", "member_no"]).to_pylist()
+    return {row["card_no"].strip(): ("loyalty", row["member_no"].strip()) for row in rows}
+
+
 def memberships(warehouse: Path, where: ds.Expression | None = None) -> list[dict[str, Any]]:
     """Rows of id.golden_member, closed ones too, as far as they say whose a record is; all unless told which."""
     names = ["golden_id", "part", "source", "source_key", "valid_to_on"]
@@ -151,21 +157,23 @@ def _parts_of(config: Config, text: str, gone: Mapping[Record, Part], *, key: by
         raise SubjectError(
             f"{which} is not written namespace=value; namespaces are {', '.join(known)} (record=source:key)"
         )
-    source, source_key = "", ""
+    named: Record | None = None
     if namespace == "golden_id":
         rows = _members(config, ds.field("golden_id") == _live(config, value.strip()))
     elif namespace == "record":
         source, _, source_key = value.strip().partition(":")
+        named = (source, source_key)
         rows = _members(config, (ds.field("source") == source) & (ds.field("source_key") == source_key))
     else:
         normal = normal_form(namespace, value)
         if normal is None:
             raise SubjectError(f"{which} cannot be read as {namespace}; write it as the sources deliver it")
-        rows = _carriers(config, namespace, normal, key=key)
-        source, source_key = OWN_KEYS.get(namespace, ""), normal
+        hashed = hash_of(namespace, normal, key=hash_key(key))
+        named = _named(config.warehouse, namespace, normal, hashed)
+        rows = _carriers(config, namespace, hashed, named)
     parts = {(row["golden_id"], row["part"]) for row in rows}
-    if not parts and (source, source_key) in gone:
-        parts = {gone[source, source_key]}
+    if not parts and named is not None and named in gone:
+        parts = {gone[named]}
     if not parts:
         raise SubjectError(
             f"nobody is known by what {which} says: never delivered, deleted, suppressed, or another spelling"
@@ -182,15 +190,24 @@ def _parts_of(config: Config, text: str, gone: Mapping[Record, Part], *, key: by
     return parts
 
 
-def _carriers(config: Config, namespace: str, value: str, *, key: bytes) -> list[dict[str, Any]]:
+def _named(warehouse: Path, namespace: str, value: str, hashed: str) -> Record | None:
+    """The record that an identifier is the name of, if it is one's; a device is known by its hash alone."""
+    if namespace == "loyalty_card":
+        return holders_of_cards(warehouse).get(value)
+    source = OWN_KEYS.get(namespace)
+    if source is None:
+        return None
+    return source, hashed if namespace in DEVICES else value
+
+
+def _carriers(config: Config, namespace: str, hashed: str, named: Record | None) -> list[dict[str, Any]]:
     """Open memberships of records that carry an identifier; of its holder alone where it is a record's key or a card."""
-    hashed = hash_of(namespace, value, key=hash_key(key))
     is_it = (ds.field("namespace") == namespace) & (ds.field("value_hmac") == hashed)
     carried = rows_at(config.warehouse, "silver.identifier", is_it)
     holder = HOLDERS.get(namespace)
     records = {(row["source"], row["source_key"]) for row in carried if holder in (None, row["source"])}
-    if namespace in DEVICES:
-        records = {(namespace, hashed)}
+    if not records and named is not None:
+        records = {named}
     keys = {source_key for _, source_key in records}
     return [
         row

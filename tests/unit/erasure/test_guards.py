@@ -15,7 +15,8 @@ from identity.config import Config
 from identity.config_reading import load_config
 from identity.contracts import contract_of
 from identity.erasure.certificate import ANSWER, write_certificate
-from identity.erasure.erase import _asked, _kept_landing, _suppress, erase, finish_begun
+from identity.erasure.erase import _asked, _suppress, erase, finish_begun
+from identity.erasure.kept import kept_landing
 from identity.erasure.lines import Found, _cards_of_others
 from identity.erasure.plan import Plan, load_plan, plan_file, remove_plan, save_plan
 from identity.erasure.rewrite import rewrite_landing
@@ -142,12 +143,19 @@ def test_a_request_that_was_answered_is_not_asked_anew(config: Config):
     """What named the erased may be somebody else's by now; no session: whoever looks for them fails."""
     run, who = run_of(config), [f"email={HERS}"]
     told = write_certificate(
-        config.warehouse, replace(begun(config, "purged"), asked=_asked(run, who)), Residue(1, 1, {}), run.key
+        config.warehouse,
+        replace(begun(config, "purged"), asked=_asked(config.secret(), who)),
+        Residue(1, 1, {}),
+        run.key,
     )
     remove_plan(config.warehouse)
     receive(config.warehouse, "R-1", "erasure", (), ON)
     close(config.warehouse, "R-1", outcome=ANSWER + "e1", on=ON)
-    assert erase(run, who, requests=["R-1"]) == [told]
+    for each in (
+        run,
+        run_of(config, secret=NEW, retired=(config.secret(),)),
+    ):  # also after the key was changed
+        assert erase(each, who, requests=["R-1"]) == [told]
     for identifiers, requests in ((who, ["R-2"]), (who, []), (["record=crm:C1"], ["R-1"])):
         with pytest.raises((AttributeError, TypeError)):
             erase(run, identifiers, requests=requests)
@@ -170,7 +178,7 @@ def test_a_line_that_no_run_could_read_is_hers_by_her_number_in_a_file_of_her_so
         delete=set(), unlink={}, suppress=set(), owner_only=set(), names={"loyalty": {"M7000001"}}, shared=0,
         values=set(), strong=set(),
     )  # fmt: skip
-    kept, extra = _kept_landing(run_of(config), found)
+    kept, extra = kept_landing(run_of(config), found)
     members = hashlib.sha256(lines["loyalty/members.csv"].encode()).hexdigest()
     assert extra == {(members, 2)}
     assert sorted("Aino" in text for text in kept) == [False, False]
@@ -178,7 +186,7 @@ def test_a_line_that_no_run_could_read_is_hers_by_her_number_in_a_file_of_her_so
 
 
 def test_a_loyalty_card_is_whose_it_is_today(config: Config):
-    held = {"silver card": "M1", "her old one": "M2", "gone": "M3"}
+    held = {" silver card": "M1 ", "her old one": "M2", "gone": "M3"}
     rows = [{"card_no": card, "member_no": member} for card, member in held.items()]
     write(config.warehouse, contract_of("silver.loyalty_card"), *rows)
     assert _cards_of_others(config.warehouse, {("loyalty", "M1"), ("crm", "M3")}) == {"her old one", "gone"}

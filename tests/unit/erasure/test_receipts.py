@@ -4,7 +4,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from identity.erasure.lines import _of_others, _unlinked
+from identity.erasure.receipts import of_others, unlinked
 
 COLUMNS = [("card", "loyalty_card"), ("token", "payment_token"), ("mail", "email")]
 HER_CARD, HER_TOKEN, HER_MAIL = "her card", "her token", "her mail"
@@ -26,8 +26,8 @@ def blanked(*receipts: list[dict[str, Any]]) -> dict[int, list[str]]:
     by_card = {("f", r["row_no"]) for r in rows if r["value_hmac"] == HER_CARD}
     hers = by_card | {("f", r["row_no"]) for r in rows if r["value_hmac"] == HER_TOKEN}
     of_lines = [row for row in rows if ("f", row["row_no"]) in hers]
-    others = _of_others(pa.Table.from_pylist(rows), of_lines, by_card)
-    unlink, gone = _unlinked(
+    others = of_others(pa.Table.from_pylist(rows), of_lines, by_card)
+    unlink, gone = unlinked(
         of_lines, COLUMNS, own={HER_TOKEN}, known={HER_CARD, HER_TOKEN, HER_MAIL}, of_others=others
     )
     assert {line for line, _, _ in gone} == unlink.keys()
