@@ -28,6 +28,7 @@ CUSTOMERS = [f"c{number:02}" for number in range(1, 15)]
 KINDS = dict.fromkeys(CUSTOMERS, "customer") | {
     "firm1": "b2b_contact", "firm2": "b2b_contact", "employee": "staff", "tester": "test", "shopper": "mystery_shopper",
 }  # fmt: skip
+NEVER_BOUGHT = CUSTOMERS[12:]
 # Nobody is known by it but as a device.
 DEVICE = "device"
 PERMITS = {
@@ -35,6 +36,7 @@ PERMITS = {
     "marketing.post": [*CUSTOMERS[:6], "firm1"],
     "marketing.ads": [*CUSTOMERS[:4]],  # few permit it
     "development": [*CUSTOMERS[:11], "firm1"],  # few do not permit it
+    "personalise": [*CUSTOMERS[8:]],  # few of them bought
     "service": [*KINDS, DEVICE],
 }
 # Of whom, of what kind, where it stands.
@@ -73,7 +75,7 @@ def ended(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Ende
         "silver.product": [{"product_id": "tv"}],
         "silver.sale_line": [
             {"receipt_id": f"r-{who}", "product_id": "tv", "member_no": who, "currency": "EUR"}
-            for who in KINDS
+            for who in KINDS if who not in NEVER_BOUGHT
         ],
         "silver.interaction": [
             {"source": "loyalty", "interaction_id": f"i{number}", "source_key": who, "interaction_type": kind,
@@ -125,8 +127,9 @@ def test_coverage_is_hidden_of_few_and_where_few_are_left_out(ended: Ended) -> N
     told = {row["purpose"]: (row["customers"], row["is_hidden"]) for row in ended.rows("gold.coverage")}
     assert told["marketing.post"] == (6, False)
     assert told["service"] == (14, False)
-    assert told["personalise"] == (0, False)
-    assert {told[name] for name in ("marketing.ads", "development", "analytics")} == {(None, True)}
+    assert told["marketing.phone"] == (0, False)
+    few = ("marketing.ads", "development", "analytics", "personalise")
+    assert {told[name] for name in few} == {(None, True)}
 
 
 # Rows of the tables of golden ids, and what may be told of them.
@@ -135,7 +138,8 @@ ROWS = {
     "gold.profile_development": (12, None),  # of 14 customers, coverage hides how many
     "gold.profile_analytics": (14, None),
     "gold.profile_marketing_post": (5, 5),
-    "gold.profile_personalise": (0, 0),
+    "gold.profile_personalise": (6, None),  # of 6 customers 4 bought
+    "gold.profile_marketing_phone": (0, 0),
     "gold.profile_service": (18, 18),
     "gold.customer_metrics": (12, 12),
     "gold.coverage": (9, 9),
