@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import pyarrow.compute as pc
 
@@ -38,8 +38,6 @@ from identity.sources.landing import require_landing
 from identity.stages.ingest import recover
 from identity.standardise.identifiers import hash_key
 from identity.tables import forget_history_of, replace_at, rows_at
-
-_LINES: Final = ["file_id", "row_no"]
 
 
 def erase(run: Run, identifiers: Sequence[str], *, requests: Sequence[str] = ()) -> list[dict[str, Any]]:

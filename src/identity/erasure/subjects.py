@@ -158,7 +158,7 @@ def _records_by_value(
     rows = normalised(frame, namespaces=namespaces, key=key).collect()
     places = {(row["namespace"], row["value_hmac"]): set[int]() for row in rows}
     own: dict[int, Record] = {}
-    holders = holders_of_cards(warehouse)
+    holders = holders_of_cards(warehouse) if any(row["namespace"] == "loyalty_card" for row in rows) else {}
     for row in rows:
         namespace, value, hashed = row["namespace"], row["value"], row["value_hmac"]
         places[namespace, hashed].add(row["place"])

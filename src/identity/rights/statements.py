@@ -1,8 +1,8 @@
 """Objections (GDPR art. 21) and withdrawals of consent (art. 7(3)), made to the company itself. Without Spark.
 
 A statement is made for the strongest identifier that each record of the person holds, so that it reaches her whole
-confirmed part, and for the record's own key, so that it stays when the record no longer carries the strongest. The next run hears
-it as it hears the sources.
+confirmed part, and for the record's own key, so that it stays when the record no longer carries the strongest. The next
+run hears it as it hears the sources.
 """
 
 import datetime as dt
