@@ -142,9 +142,9 @@ def test_the_benchmark_notices_an_empty_section(
     known = Known.read(config, WORLD / "truth")
     subject = find(config, [PEKKA], key=config.secret())
     result = Checked()
-    compare(result, known, ("loyalty", "M00000001"), subject, whole, {})
+    compare(result, known, ("loyalty", "M00000001"), subject, whole, {}, ())
     assert (result.missing, result.others) == ([], [])
-    compare(result, known, ("loyalty", "M00000001"), subject, {**whole, section: []}, {})
+    compare(result, known, ("loyalty", "M00000001"), subject, {**whole, section: []}, {}, ())
     assert result.missing
 
 

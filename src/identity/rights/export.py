@@ -18,7 +18,7 @@ from identity.contracts import contract_of, purpose_table
 from identity.profile.purchases import identified_lines
 from identity.profile.touchpoints import owned_views
 from identity.rights.lines import account_lines, holders, lines_of
-from identity.rights.persons import Subject, deleted, held_alone
+from identity.rights.persons import Subject, deleted, held_alone, own_keys
 from identity.rights.requests import requests_of
 from identity.rights.sections import DROPPED, PORTABLE, PROFILES, SECTIONS
 from identity.rights.uses import uses_of
@@ -55,7 +55,7 @@ def export(
     read = in_parallel([partial(_rows, frame) for frame in frames.values()])
     sections = dict(zip(frames, read, strict=True))
     sections["uses"] = _dated(uses_of(config.warehouse, subject.records))
-    sections |= _only_hers(sections, subject)
+    sections |= _only_hers(sections, subject, key=hash_key(key))
     named = {row["request_id"] for name in _ASKED for row in sections[name]}
     asked = requests_of(config.warehouse, subject, named)
     sections["requests"] = _dated(row for row in asked if row["request_id"] != answered)
@@ -175,7 +175,9 @@ def _deleted(tables: Tables) -> DataFrame:
     return tables.spark.createDataFrame(_table(["golden_id", "part", *_KEY], rows))
 
 
-def _only_hers(sections: Mapping[str, Any], subject: Subject) -> dict[str, list[dict[str, Any]]]:
+def _only_hers(
+    sections: Mapping[str, Any], subject: Subject, *, key: bytes
+) -> dict[str, list[dict[str, Any]]]:
     """What is kept by golden id or of an identifier heard, without what it says of others.
 
     A decision, or a question to be asked again, is hers if it is of the person as a whole or of a contact point that she
@@ -184,7 +186,7 @@ def _only_hers(sections: Mapping[str, Any], subject: Subject) -> dict[str, list[
     """
     carried = {row["value_hmac"] for row in sections["identifiers"]}
     held = held_alone(sections["identifiers"], subject.records)
-    own = {value_hmac for _, value_hmac in held} | {key for _, key in subject.records}
+    own = {value_hmac for _, value_hmac in held | own_keys(subject.records, key=key)}
     said = {(row["source"], row["event_key"]) for row in sections["consents"]}
     keys = {key for _, key in said}
     speak = {(row["subject_namespace"], row["subject_hmac"]) for row in sections["consents"]}
